@@ -79,7 +79,7 @@ fn conv_shape(conv: &Conv, x: &[usize], params: &[Param]) -> Result<Vec<usize>, 
     if ranks != [spatial + 1; 4] {
         return Err(format!("weight {weight:?} with {spatial} strides on input {x:?}"));
     }
-    if conv.groups == 0 || x[0] != weight[1] * conv.groups || weight[0] % conv.groups != 0 {
+    if conv.groups == 0 || x[0] != weight[1] * conv.groups || !weight[0].is_multiple_of(conv.groups) {
         return Err(format!("weight {weight:?} in {} groups on input {x:?}", conv.groups));
     }
     if let Some(bias) = conv.bias.filter(|bias| params[bias.0].data.len() != weight[0]) {

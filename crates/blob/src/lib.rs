@@ -1,0 +1,35 @@
+//! The `.nwk` format: a quantised network as bytes, written on a host and read in place on a device.
+//!
+//! `SPEC.md` beside this crate is the format; the code follows it. [`Blob::read`] checks everything once. After that
+//! every accessor is infallible, copies nothing, and no kernel that is given its views can leave the blob or the arena.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+#[cfg(target_endian = "big")]
+compile_error!("a .nwk blob is little-endian and is read in place: big-endian targets are not supported");
+
+mod check;
+mod header;
+mod manifest;
+mod op;
+mod read;
+mod record;
+mod requantise;
+#[cfg(feature = "std")]
+mod write;
+
+pub use check::ReadError;
+pub use header::{HEADER_BYTES, MAGIC, VERSION, arena_bytes, op_set};
+pub use manifest::{Interface, MAX_INTERFACES, MAX_RANK, Manifest};
+pub use op::{
+    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, OpKind, Pad, Requantise, Shape,
+    Softmax, Transpose, Window,
+};
+pub use read::{Blob, Tensor};
+pub use record::{NO_INPUT, OpRecord, TensorRecord};
+pub use requantise::{ADD_SHIFT, MAX_ADD_MULTIPLIER, multiply_round, requantise, round_multiplier};
+#[cfg(feature = "std")]
+pub use write::{AlignedBytes, WriteError, Writer};

@@ -1,0 +1,304 @@
+//! Typed views of operations: what a kernel is given.
+
+/// What an operation is; the discriminants are the format's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum OpKind {
+    /// [`Op::Conv2d`].
+    Conv2d = 1,
+    /// [`Op::DepthwiseConv2d`].
+    DepthwiseConv2d = 2,
+    /// [`Op::FullyConnected`].
+    FullyConnected = 3,
+    /// [`Op::Add`].
+    Add = 4,
+    /// [`Op::Mul`].
+    Mul = 5,
+    /// [`Op::MaxPool`].
+    MaxPool = 6,
+    /// [`Op::AvgPool`].
+    AvgPool = 7,
+    /// [`Op::Lut`].
+    Lut = 8,
+    /// [`Op::Softmax`].
+    Softmax = 9,
+    /// [`Op::Concat`].
+    Concat = 10,
+    /// [`Op::Pad`].
+    Pad = 11,
+    /// [`Op::Transpose`].
+    Transpose = 12,
+}
+
+impl OpKind {
+    /// Every kind, in the order of the format.
+    pub const ALL: [Self; 12] = [
+        Self::Conv2d,
+        Self::DepthwiseConv2d,
+        Self::FullyConnected,
+        Self::Add,
+        Self::Mul,
+        Self::MaxPool,
+        Self::AvgPool,
+        Self::Lut,
+        Self::Softmax,
+        Self::Concat,
+        Self::Pad,
+        Self::Transpose,
+    ];
+
+    /// The kind with this number in the format.
+    pub fn from_u8(kind: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(kind).checked_sub(1)?).copied()
+    }
+
+    /// Its bit in the header's op set.
+    pub const fn bit(self) -> u32 {
+        1 << self as u8
+    }
+
+    /// The field's usual name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Conv2d => "conv2d",
+            Self::DepthwiseConv2d => "depthwise_conv2d",
+            Self::FullyConnected => "fully_connected",
+            Self::Add => "add",
+            Self::Mul => "mul",
+            Self::MaxPool => "max_pool",
+            Self::AvgPool => "avg_pool",
+            Self::Lut => "lut",
+            Self::Softmax => "softmax",
+            Self::Concat => "concat",
+            Self::Pad => "pad",
+            Self::Transpose => "transpose",
+        }
+    }
+}
+
+/// Height, width, channels of one sample, in memory order (NHWC with N = 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels, contiguous in memory.
+    pub channels: usize,
+}
+
+impl Shape {
+    /// Number of elements, which is also the number of bytes.
+    pub const fn elements(self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
+/// The range that outputs are clamped to: all of int8, or less where an activation is fused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activation {
+    /// Smallest output.
+    pub min: i8,
+    /// Largest output.
+    pub max: i8,
+}
+
+impl Activation {
+    /// `value` limited to the range.
+    #[inline(always)]
+    pub fn clamp(self, value: i32) -> i8 {
+        value.max(i32::from(self.min)).min(i32::from(self.max)) as i8
+    }
+}
+
+/// How accumulators become outputs; see [`crate::requantise`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Requantise<'a> {
+    /// Even, non-negative, one per output channel.
+    pub multipliers: &'a [i32],
+    /// Left shift of the accumulator before the multiplication, less than 31; 0 in nearly every layer.
+    pub shift: u32,
+    /// Output value that stands for zero.
+    pub zero_point: i8,
+    /// Output range.
+    pub activation: Activation,
+}
+
+/// Geometry of a sliding window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width in taps, each at least 1.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal step, each at least 1.
+    pub stride: [usize; 2],
+    /// Vertical and horizontal distance between taps, each at least 1.
+    pub dilation: [usize; 2],
+    /// Padding above and to the left. What is missing below and to the right follows from the output's shape.
+    pub padding: [usize; 2],
+}
+
+/// Convolution with weights `[out][kernel height][kernel width][in / groups]`.
+///
+/// `acc[o] = bias[o] + sum(x * w)`, where a tap outside the input reads `input_zero_point`. The bias already holds
+/// `-input_zero_point * sum(w)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2d<'a> {
+    /// Input shape.
+    pub input: Shape,
+    /// Output shape.
+    pub output: Shape,
+    /// Taps.
+    pub window: Window,
+    /// Groups that channels are split into; divides both channel counts.
+    pub groups: usize,
+    /// What padding reads.
+    pub input_zero_point: i8,
+    /// Weights, in the order above.
+    pub weights: &'a [i8],
+    /// One per output channel.
+    pub bias: &'a [i32],
+    /// Output rule.
+    pub requantise: Requantise<'a>,
+}
+
+/// Fully connected layer on the flattened input: weights `[out][in]`, `acc[o] = bias[o] + sum(x * w)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FullyConnected<'a> {
+    /// Elements of the input.
+    pub inputs: usize,
+    /// Elements of the output.
+    pub outputs: usize,
+    /// Weights, in the order above.
+    pub weights: &'a [i8],
+    /// One per output.
+    pub bias: &'a [i32],
+    /// Output rule.
+    pub requantise: Requantise<'a>,
+}
+
+/// Element-wise sum or product of two tensors of one shape.
+///
+/// Add: `clamp((a * q[0] + b * q[1] + q[2]) >> 16)`. Mul: `clamp(zero_point + multiply_round(((a - za) * (b - zb)) <<
+/// shift, q[0]))`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Binary {
+    /// Elements.
+    pub elements: usize,
+    /// Constants of the formula.
+    pub q: [i32; 3],
+    /// Zero points of the operands; for Mul.
+    pub input_zero_points: [i8; 2],
+    /// Zero point of the output; for Mul.
+    pub zero_point: i8,
+    /// Left shift; for Mul.
+    pub shift: u32,
+    /// Output range.
+    pub activation: Activation,
+}
+
+/// Maximum over windows, channel by channel. Padding never wins. Input and output share scale and zero point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MaxPool {
+    /// Input shape.
+    pub input: Shape,
+    /// Output shape.
+    pub output: Shape,
+    /// Window; dilation is 1.
+    pub window: Window,
+}
+
+/// Average over windows, channel by channel: `requantise(sum(x - input_zero_point over the window), ...)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AvgPool<'a> {
+    /// Input shape.
+    pub input: Shape,
+    /// Output shape.
+    pub output: Shape,
+    /// Window; dilation is 1.
+    pub window: Window,
+    /// What is subtracted from every element.
+    pub input_zero_point: i8,
+    /// Output rule. Its multipliers are one for all windows, or one per number of elements inside the input
+    /// (`multipliers[count - 1]`, up to kernel height x kernel width).
+    pub requantise: Requantise<'a>,
+}
+
+/// A function of one element as a table: `out = table[(x + 128) as usize]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lut<'a> {
+    /// Elements.
+    pub elements: usize,
+    /// 256 entries.
+    pub table: &'a [i8],
+}
+
+/// Softmax over the channels of every pixel.
+///
+/// With `e[i] = table[max - x[i]]`: `out[i] = clamp((256 * e[i] + sum / 2) / sum - 128)`, unsigned division.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Softmax<'a> {
+    /// Shape of input and output.
+    pub shape: Shape,
+    /// 256 entries: `round(2^15 * exp(-d * scale))`.
+    pub table: &'a [u16],
+}
+
+/// Copies its input into a part of its output: one operand of a concatenation. Both share scale and zero point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Concat {
+    /// Input shape.
+    pub input: Shape,
+    /// Output shape.
+    pub output: Shape,
+    /// Row, column and channel of the output where the input's first element goes.
+    pub origin: [usize; 3],
+}
+
+/// Fills its output and then copies its input into a part of it. Both share scale and zero point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pad {
+    /// Where the input goes.
+    pub place: Concat,
+    /// What the border holds.
+    pub value: i8,
+}
+
+/// Dimensions in another order: output dimension `i` of (height, width, channels) is input dimension `perm[i]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transpose {
+    /// Input shape.
+    pub input: Shape,
+    /// The permutation.
+    pub perm: [usize; 3],
+}
+
+/// One operation with everything its kernel needs but the activations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Op<'a> {
+    /// Convolution.
+    Conv2d(Conv2d<'a>),
+    /// Convolution with one input channel per output channel: `groups` equals both channel counts. Weights are
+    /// `[kernel height][kernel width][channels]`.
+    DepthwiseConv2d(Conv2d<'a>),
+    /// Fully connected layer.
+    FullyConnected(FullyConnected<'a>),
+    /// Element-wise sum.
+    Add(Binary),
+    /// Element-wise product.
+    Mul(Binary),
+    /// Maximum over windows.
+    MaxPool(MaxPool),
+    /// Average over windows.
+    AvgPool(AvgPool<'a>),
+    /// A function of one element.
+    Lut(Lut<'a>),
+    /// Softmax over channels.
+    Softmax(Softmax<'a>),
+    /// One operand of a concatenation.
+    Concat(Concat),
+    /// A constant border.
+    Pad(Pad),
+    /// Dimensions in another order.
+    Transpose(Transpose),
+}

@@ -1,0 +1,230 @@
+//! A blob in memory, checked once, and views into it.
+
+use crate::{
+    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, HEADER_BYTES, Lut, MAX_INTERFACES, Manifest, MaxPool,
+    Op, OpKind, OpRecord, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord, Transpose, Window, check,
+    header::{Header, Section},
+};
+use core::ops::Range;
+use heapless::Vec;
+
+/// A checked blob. Everything it hands out borrows the bytes that it was read from.
+#[derive(Clone, Debug)]
+pub struct Blob<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) header: Header,
+    pub(crate) tensors: &'a [TensorRecord],
+    pub(crate) ops: &'a [OpRecord],
+    pub(crate) data: &'a [u8],
+    pub(crate) inputs: Vec<u16, MAX_INTERFACES>,
+    pub(crate) outputs: Vec<u16, MAX_INTERFACES>,
+}
+
+/// One activation tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tensor {
+    /// First byte in the arena.
+    pub offset: usize,
+    /// Shape in memory order.
+    pub shape: Shape,
+    /// Real value of one step.
+    pub scale: f32,
+    /// The int8 value that stands for zero.
+    pub zero_point: i8,
+}
+
+impl Tensor {
+    /// Where it lies in the arena.
+    pub fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.shape.elements()
+    }
+}
+
+impl<'a> Blob<'a> {
+    /// Checks a blob and returns the view of it. Bytes after the blob's recorded length are ignored, so that a flash
+    /// slot can be passed whole.
+    ///
+    /// # Errors
+    /// What is wrong, if anything: see [`ReadError`]. Bytes from any source may be passed.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, ReadError> {
+        check::read(bytes)
+    }
+
+    /// The bytes that make up the blob.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The checksum in the header: identifies the blob.
+    pub fn crc(&self) -> u32 {
+        self.header.crc
+    }
+
+    /// Bytes that activations need in the arena.
+    pub fn tensor_bytes(&self) -> usize {
+        self.header.arena_bytes as usize
+    }
+
+    /// Bytes that kernels need in the arena, after the activations.
+    pub fn scratch_bytes(&self) -> usize {
+        self.header.scratch_bytes as usize
+    }
+
+    /// Which operations are used, one bit per [`OpKind`].
+    pub fn op_set(&self) -> u32 {
+        self.header.op_set
+    }
+
+    /// The manifest; `None` never, once a blob was read.
+    pub fn manifest(&self) -> Option<Manifest<'a>> {
+        postcard::from_bytes(check::section(self.bytes, self.header.manifest).unwrap_or_default()).ok()
+    }
+
+    /// Tensors that the caller fills, in order.
+    pub fn inputs(&self) -> &[u16] {
+        &self.inputs
+    }
+
+    /// Tensors that the caller reads, in order.
+    pub fn outputs(&self) -> &[u16] {
+        &self.outputs
+    }
+
+    /// Number of tensors.
+    pub fn tensor_count(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// The tensor with this index; an empty one if there is none.
+    pub fn tensor(&self, index: u16) -> Tensor {
+        let record = self.tensors.get(usize::from(index));
+        let [height, width, channels] = record.map(|record| record.shape.map(usize::from)).unwrap_or_default();
+        Tensor {
+            offset: record.map_or(0, |record| record.offset as usize),
+            shape: Shape { height, width, channels },
+            scale: record.map_or(0.0, |record| record.scale),
+            zero_point: record.map_or(0, |record| record.zero_point),
+        }
+    }
+
+    /// Operations in execution order, as they lie in flash.
+    pub fn records(&self) -> &'a [OpRecord] {
+        self.ops
+    }
+
+    /// The typed view of one of [`Blob::records`]; `None` for a record of another blob or an unknown kind.
+    pub fn op(&self, record: &OpRecord) -> Option<Op<'a>> {
+        let kind = OpKind::from_u8(record.kind)?;
+        let input = self.tensor(record.inputs[0]);
+        let output = self.tensor(record.output);
+        let (from, to) = (input.shape, output.shape);
+        let origin = record.q.map(|q| q as usize);
+        let place = Concat { input: from, output: to, origin };
+        Some(match kind {
+            OpKind::Conv2d => Op::Conv2d(self.conv(record, &input, &output)),
+            OpKind::DepthwiseConv2d => Op::DepthwiseConv2d(self.conv(record, &input, &output)),
+            OpKind::FullyConnected => {
+                let (inputs, outputs) = (from.elements(), to.elements());
+                Op::FullyConnected(FullyConnected {
+                    inputs,
+                    outputs,
+                    weights: self.weights(record, inputs as u64 * outputs as u64),
+                    bias: self.words(record.bias, outputs),
+                    requantise: self.rule(record, &output, outputs),
+                })
+            }
+            OpKind::Add => Op::Add(self.binary(record, &input, &output)),
+            OpKind::Mul => Op::Mul(self.binary(record, &input, &output)),
+            OpKind::MaxPool => Op::MaxPool(MaxPool { input: from, output: to, window: window(record) }),
+            OpKind::AvgPool => Op::AvgPool(AvgPool {
+                input: from,
+                output: to,
+                window: window(record),
+                input_zero_point: input.zero_point,
+                requantise: self.rule(record, &output, record.q[0] as usize),
+            }),
+            OpKind::Lut => Op::Lut(Lut { elements: to.elements(), table: self.weights(record, 256) }),
+            OpKind::Softmax => Op::Softmax(Softmax { shape: to, table: self.cast(record.weights, 512) }),
+            OpKind::Concat => Op::Concat(place),
+            OpKind::Pad => Op::Pad(Pad { place, value: record.min }),
+            OpKind::Transpose => {
+                let perm = [record.p[0], record.p[1], record.p[2]].map(usize::from);
+                Op::Transpose(Transpose { input: from, perm })
+            }
+        })
+    }
+
+    fn conv(&self, record: &OpRecord, input: &Tensor, output: &Tensor) -> Conv2d<'a> {
+        let window = window(record);
+        let groups = usize::from(record.groups);
+        let per_group = input.shape.channels.checked_div(groups).unwrap_or(0);
+        let outputs = output.shape.channels;
+        let weights = [window.kernel[0], window.kernel[1], per_group].iter().fold(outputs as u64, |n, k| n * *k as u64);
+        Conv2d {
+            input: input.shape,
+            output: output.shape,
+            window,
+            groups,
+            input_zero_point: input.zero_point,
+            weights: self.weights(record, weights),
+            bias: self.words(record.bias, outputs),
+            requantise: self.rule(record, output, outputs),
+        }
+    }
+
+    fn binary(&self, record: &OpRecord, input: &Tensor, output: &Tensor) -> Binary {
+        Binary {
+            elements: output.shape.elements(),
+            q: record.q,
+            input_zero_points: [input.zero_point, self.tensor(record.inputs[1]).zero_point],
+            zero_point: output.zero_point,
+            shift: u32::from(record.shift),
+            activation: activation(record),
+        }
+    }
+
+    fn rule(&self, record: &OpRecord, output: &Tensor, multipliers: usize) -> Requantise<'a> {
+        Requantise {
+            multipliers: self.words(record.multipliers, multipliers),
+            shift: u32::from(record.shift),
+            zero_point: output.zero_point,
+            activation: activation(record),
+        }
+    }
+
+    fn weights(&self, record: &OpRecord, len: u64) -> &'a [i8] {
+        self.cast(record.weights, len)
+    }
+
+    fn words(&self, offset: u32, count: usize) -> &'a [i32] {
+        self.cast(offset, count as u64 * 4)
+    }
+
+    /// A piece of the data section as numbers; empty where it does not lie inside or is not aligned.
+    fn cast<T: bytemuck::Pod>(&self, offset: u32, bytes: u64) -> &'a [T] {
+        let start = offset as usize;
+        let end = usize::try_from(bytes).ok().and_then(|len| start.checked_add(len));
+        let piece = end.and_then(|end| self.data.get(start..end)).unwrap_or_default();
+        bytemuck::try_cast_slice(piece).unwrap_or_default()
+    }
+}
+
+fn activation(record: &OpRecord) -> Activation {
+    Activation { min: record.min, max: record.max }
+}
+
+fn window(record: &OpRecord) -> Window {
+    let [kh, kw, sh, sw, dh, dw, top, left] = record.p.map(usize::from);
+    Window { kernel: [kh, kw], stride: [sh, sw], dilation: [dh, dw], padding: [top, left] }
+}
+
+/// The header, without any check but the length.
+pub(crate) fn header(bytes: &[u8]) -> Option<Header> {
+    bytes.get(..HEADER_BYTES).map(bytemuck::pod_read_unaligned)
+}
+
+impl Section {
+    pub(crate) fn range(self) -> Option<Range<usize>> {
+        Some(self.offset as usize..(self.offset as usize).checked_add(self.len as usize)?)
+    }
+}
