@@ -1,7 +1,7 @@
 //! The one check of a blob: after it, views cannot fail and kernels cannot leave their buffers.
 
 use crate::{
-    ADD_SHIFT, Blob, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, Manifest, Op, OpKind, OpRecord, Requantise, Shape,
+    Blob, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, Op, OpKind, OpRecord, Requantise, Shape,
     Tensor, VERSION, Window,
     header::{self, CRC_START, Section},
     read,
@@ -76,8 +76,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Blob<'_>, ReadError> {
     if header.magic != MAGIC {
         return Err(ReadError::NotABlob);
     }
-    if header.version != VERSION || usize::from(header.header_bytes) != HEADER_BYTES {
+    if header.version != VERSION {
         return Err(ReadError::Version { found: header.version });
+    }
+    if usize::from(header.header_bytes) != HEADER_BYTES {
+        return Err(ReadError::Section);
     }
     let bytes = bytes.get(..header.total_bytes as usize).filter(|bytes| bytes.len() >= HEADER_BYTES);
     let bytes = bytes.ok_or(ReadError::Truncated)?;
@@ -215,9 +218,10 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
             !layer.weights.is_empty() && layer.bias.len() == layer.outputs && rule(&layer.requantise, layer.outputs)
         }
         Op::Add(add) => {
-            let [a, b, _] = add.q.map(i32::unsigned_abs);
-            let limit = MAX_ADD_MULTIPLIER.unsigned_abs();
-            a <= limit && b <= limit && ADD_SHIFT == 16 && input.shape == output.shape && second.shape == output.shape
+            let [a, b, offset] = add.q.map(i32::unsigned_abs);
+            let (limit, offset_limit) = (MAX_ADD_MULTIPLIER.unsigned_abs(), MAX_ADD_OFFSET.unsigned_abs());
+            let bounded = a <= limit && b <= limit && offset <= offset_limit;
+            bounded && input.shape == output.shape && second.shape == output.shape
         }
         Op::Mul(mul) => multiplier(mul.q[0]) && input.shape == output.shape && second.shape == output.shape,
         Op::MaxPool(pool) => {
@@ -247,7 +251,9 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
         Op::Transpose(transpose) => {
             let mut sorted = transpose.perm;
             sorted.sort_unstable();
-            sorted == [0, 1, 2] && transpose.perm.map(|axis| dims(&input)[axis]) == dims(&output)
+            let sizes = dims(&input);
+            let same = |(axis, size): (&usize, &usize)| sizes.get(*axis) == Some(size);
+            sorted == [0, 1, 2] && transpose.perm.iter().zip(&dims(&output)).all(same)
         }
     }
 }
@@ -264,7 +270,7 @@ fn rule(rule: &Requantise<'_>, channels: usize) -> bool {
     rule.multipliers.len() == channels && channels > 0 && rule.multipliers.iter().all(|value| multiplier(*value))
 }
 
-/// Whether every window has at least one tap's row and column inside the input.
+/// Whether every window overlaps the input. The taps of a dilated window may still all miss it.
 fn slides(window: &Window, input: Shape, output: Shape) -> bool {
     let axis = |place: usize, size: usize, count: usize| {
         let (kernel, stride, dilation) = (window.kernel[place], window.stride[place], window.dilation[place]);

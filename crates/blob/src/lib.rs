@@ -30,6 +30,6 @@ pub use op::{
 };
 pub use read::{Blob, Tensor};
 pub use record::{NO_INPUT, OpRecord, TensorRecord};
-pub use requantise::{ADD_SHIFT, MAX_ADD_MULTIPLIER, multiply_round, requantise, round_multiplier};
+pub use requantise::{ADD_SHIFT, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, multiply_round, requantise, round_multiplier};
 #[cfg(feature = "std")]
 pub use write::{AlignedBytes, WriteError, Writer};

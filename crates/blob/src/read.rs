@@ -197,15 +197,15 @@ impl<'a> Blob<'a> {
     }
 
     fn words(&self, offset: u32, count: usize) -> &'a [i32] {
-        self.cast(offset, count as u64 * 4)
+        self.cast(offset, (count as u64).saturating_mul(4))
     }
 
-    /// A piece of the data section as numbers; empty where it does not lie inside or is not aligned.
+    /// A piece of the data section as numbers; empty where it does not lie inside or not on a 16-byte boundary.
     fn cast<T: bytemuck::Pod>(&self, offset: u32, bytes: u64) -> &'a [T] {
         let start = offset as usize;
         let end = usize::try_from(bytes).ok().and_then(|len| start.checked_add(len));
-        let piece = end.and_then(|end| self.data.get(start..end)).unwrap_or_default();
-        bytemuck::try_cast_slice(piece).unwrap_or_default()
+        let piece = end.filter(|_| start.is_multiple_of(16)).and_then(|end| self.data.get(start..end));
+        bytemuck::try_cast_slice(piece.unwrap_or_default()).unwrap_or_default()
     }
 }
 

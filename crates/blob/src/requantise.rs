@@ -5,8 +5,11 @@ use crate::Requantise;
 /// Fraction bits of the multipliers of [`crate::Op::Add`].
 pub const ADD_SHIFT: u32 = 16;
 
-/// Largest magnitude of a multiplier of [`crate::Op::Add`]: with it no intermediate sum leaves 32 bits.
+/// Largest magnitude of a multiplier of [`crate::Op::Add`]: with it and [`MAX_ADD_OFFSET`] no sum leaves 32 bits.
 pub const MAX_ADD_MULTIPLIER: i32 = 1 << 21;
+
+/// Largest magnitude of the offset of [`crate::Op::Add`].
+pub const MAX_ADD_OFFSET: i32 = 1 << 30;
 
 /// `(acc * multiplier + 2^31) >> 32`: the high word of a 64-bit product, rounded half up.
 ///

@@ -1,1 +1,19 @@
+//! int8 kernels: `scalar` is the specification, and each further instruction set is a folder that must agree with it
+//! bit for bit.
+//!
+//! Kernels are given an operation of a checked blob ([`niwaki_blob::Op`]) and slices of exactly the lengths that its
+//! shapes say. With anything else they compute something useless, but they neither panic nor touch other memory.
+#![no_std]
+#![deny(unsafe_code)]
 
+#[cfg(feature = "testing")]
+extern crate alloc;
+
+mod dispatch;
+mod isa;
+#[cfg(feature = "testing")]
+pub mod problem;
+pub mod scalar;
+
+pub use dispatch::{ALL_OPS, Operands, run};
+pub use isa::{Isa, scratch_bytes};

@@ -1,1 +1,40 @@
+//! Runs, calibrates and trains a [`niwaki_graph::Graph`] on any Burn device.
+//!
+//! One mechanism, [`GraphModule`], turns a graph into a Burn module, whatever model it was captured from and whatever
+//! pruning left of it. The functions of this crate are what the other stages need from it:
+//!
+//! | function | for |
+//! |---|---|
+//! | [`evaluate`], [`predict`] | accuracy and loss before and after each stage |
+//! | [`observe`] | the range of every value: calibration |
+//! | [`gradients`], [`gradients_each`] | importance scores |
+//! | [`fit`] | training, fine-tuning with masks, distillation |
+//!
+//! This crate knows nothing of pruning, of quantisation and of boards.
 
+mod batch;
+mod config;
+mod device;
+mod error;
+mod evaluate;
+mod fit;
+mod forward;
+mod gradients;
+mod loss;
+mod module;
+mod observe;
+mod samples;
+mod tensor;
+
+pub use burn::tensor::Device;
+pub use config::{Mask, Optimiser, Progress, Schedule, Teacher, TrainConfig};
+pub use device::{DeviceError, DeviceName};
+pub use error::TrainError;
+pub use evaluate::{Evaluation, evaluate, predict};
+pub use fit::{Augment, TrainingData, fit};
+pub use gradients::{Gradients, gradients, gradients_each};
+pub use module::GraphModule;
+pub use observe::observe;
+pub use rand_chacha::ChaCha8Rng;
+pub use samples::Samples;
+pub use tensor::DynTensor;

@@ -1,0 +1,134 @@
+//! Why an operation cannot be lowered, and what to write instead.
+
+use crate::Unsupported;
+use crate::trace::operation_name;
+use burn_ir::OperationIr;
+
+/// Why an operation cannot be lowered.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// An operand comes from an unsupported operation, which has been reported.
+    Upstream,
+    /// The graph has no such operation.
+    NoCounterpart,
+    /// It moves, reduces or mixes the batch dimension.
+    MixesBatch,
+    /// Shapes differ, and Burn stretches one.
+    Broadcast(Vec<usize>, Vec<usize>),
+    /// A constant stands where the graph takes activations.
+    ConstantOperand(String),
+    /// A weight is the result of arithmetic in the forward pass.
+    ComputedParameter(String),
+    /// A weight depends on the inputs.
+    ActivationAsParameter,
+    /// It reduces a dimension that is not spatial.
+    NotSpatial(usize),
+    /// Windows that are further apart than one element.
+    DilatedPool,
+    /// Windows that reach past the padded input.
+    CeilMode,
+    /// Adaptive pooling whose windows differ in size.
+    UnevenPool,
+    /// Padding by something other than a constant.
+    PadMode(&'static str),
+    /// The graph computes another shape.
+    Shape {
+        /// What the graph computes, per sample.
+        ours: Vec<usize>,
+        /// What Burn recorded, per sample.
+        recorded: Vec<usize>,
+    },
+    /// Anything else.
+    Other(String),
+}
+
+impl Problem {
+    /// The entry in the list of unsupported operations; `None` where the cause is there already.
+    pub(super) fn report(self, operation: &OperationIr, near: impl FnOnce() -> Option<String>) -> Option<Unsupported> {
+        let name = operation_name(operation);
+        let (reason, suggestion) = match self {
+            Problem::Upstream => return None,
+            Problem::NoCounterpart => ("niwaki has no such operation".into(), alternative(&name).into()),
+            Problem::MixesBatch => (
+                "it touches the batch dimension: a device runs one sample at a time".into(),
+                "leave dimension 0 alone, as in `x.flatten(1, -1)`, `x.reshape([batch, -1])` or `x.swap_dims(1, 2)`"
+                    .into(),
+            ),
+            Problem::Broadcast(a, b) => (
+                format!("its operands {a:?} and {b:?} differ in shape"),
+                "operands of one shape, or a plain number; a scale per channel can be a `BatchNorm`".into(),
+            ),
+            Problem::ConstantOperand(what) => (
+                format!("it takes {what} as an activation"),
+                "a plain number, or a layer with a bias or a `BatchNorm` for one value per channel".into(),
+            ),
+            Problem::ComputedParameter(by) => (
+                format!("its weight is computed by `{by}` in the forward pass"),
+                "compute the weight once, before capture, and hold it as a `Param`".into(),
+            ),
+            Problem::ActivationAsParameter => (
+                "its weight depends on the model's input".into(),
+                "layers whose weights are parameters; attention is not supported".into(),
+            ),
+            Problem::NotSpatial(axis) => (
+                format!("it averages dimension {axis}, which is not a spatial one"),
+                "spatial dimensions last, as in `x.swap_dims(1, 2)`, then `x.mean_dim(2)`".into(),
+            ),
+            Problem::DilatedPool => {
+                ("its window is dilated".into(), "a dilation of 1, or a larger window or stride".into())
+            }
+            Problem::CeilMode => (
+                "its last window reaches past the padded input (`ceil_mode`)".into(),
+                "`with_ceil_mode(false)`, with explicit padding where the size matters".into(),
+            ),
+            Problem::UnevenPool => {
+                ("its windows differ in size".into(), "an output size of 1, or one that divides the input size".into())
+            }
+            Problem::PadMode(mode) => (format!("it pads by {mode}"), "`PadMode::Constant`".into()),
+            Problem::Shape { ours, recorded } => {
+                (format!("niwaki computes shape {ours:?} where Burn computes {recorded:?}"), alternative(&name).into())
+            }
+            Problem::Other(reason) => (reason, alternative(&name).into()),
+        };
+        let shape = operation.outputs().next().map(|tensor| tensor.shape.to_vec()).unwrap_or_default();
+        Some(Unsupported { operation: name, shape, near: near(), reason, suggestion })
+    }
+}
+
+/// What to write instead of an operation that the graph does not have.
+fn alternative(operation: &str) -> &'static str {
+    match operation {
+        "Gelu" | "Erf" | "PRelu" | "LogSigmoid" => "`relu`, `leaky_relu`, `hard_swish` or `silu`",
+        "Abs" => "`x.clone().relu() + x.neg().relu()`",
+        "LayerNorm" => "`BatchNorm`, which folds into the layer before it",
+        "LogSoftmax" | "Softmin" => {
+            "`softmax`, or the bare logits: the largest is the same, and the loss can do the rest"
+        }
+        "Conv3d" | "DeformableConv2d" => "`Conv2d` or `Conv1d`",
+        "ConvTranspose1d" | "ConvTranspose2d" | "ConvTranspose3d" | "Interpolate" | "GridSample2d" => {
+            "no upsampling: `Conv1d`/`Conv2d`, pooling and `Linear` only"
+        }
+        "Embedding" | "Gather" | "Select" | "GatherNd" | "ArgMax" | "ArgMin" | "TopK" | "OneHot" => {
+            "float inputs and outputs: look up or rank outside of the model"
+        }
+        "Attention" | "Matmul" => "`Linear`, or `Conv1d` over the sequence; attention is not supported",
+        "Slice" | "Unfold" | "Unfold4d" => "a strided convolution or pooling; two layers in place of one that is split",
+        "Flip" | "RepeatDim" | "Expand" | "Scatter" | "SliceAssign" => "`cat`, `reshape` or `swap_dims`",
+        "MaxPool1dWithIndices" | "MaxPool2dWithIndices" => "`MaxPool1d` or `MaxPool2d`, without indices",
+        "MaxDim" | "MinDim" | "Max" | "Min" => "`MaxPool1d` or `MaxPool2d` over the whole input",
+        "SumDim" | "SumDims" | "Sum" => "`mean_dim` over the spatial dimensions, times their size",
+        "Mean" => "`mean_dim` over each spatial dimension",
+        "Div" | "Recip" => "division by a plain number, or `mul`",
+        "Exp" | "Log" | "Log1p" | "Sqrt" | "Powf" | "PowfScalar" | "Powi" | "PowiScalar" => {
+            "`sigmoid`, `tanh` or `softmax`; `x.clone() * x` for a square"
+        }
+        "MaskWhere" | "MaskFill" | "Greater" | "GreaterElem" | "Lower" | "LowerElem" | "Equal" | "EqualElem" => {
+            "`relu`, `leaky_relu` or `clamp` in place of a mask"
+        }
+        "Cast" | "IntoInt" => "`f32` throughout: quantisation to int8 comes after capture",
+        _ => {
+            "conv1d, conv2d, linear, batch norm, relu, clamp, sigmoid, tanh, leaky_relu, hard_sigmoid, hard_swish, add, \
+             sub, mul, cat, max, average and adaptive pooling, mean_dim, reshape, permute, pad, softmax"
+        }
+    }
+}

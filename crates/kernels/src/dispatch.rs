@@ -1,0 +1,76 @@
+//! From an operation to its kernel: the one place that knows every kernel.
+
+use crate::{Isa, scalar};
+use niwaki_blob::{Op, OpKind};
+
+/// The op set that has every kind.
+pub const ALL_OPS: u32 = {
+    let (mut set, mut at) = (0, 0);
+    while at < OpKind::ALL.len() {
+        set |= OpKind::ALL[at].bit();
+        at += 1;
+    }
+    set
+};
+
+/// What a kernel reads.
+#[derive(Clone, Copy, Debug)]
+pub enum Operands<'a> {
+    /// One operand.
+    One(&'a [i8]),
+    /// Two operands.
+    Two(&'a [i8], &'a [i8]),
+    /// The only operand already lies in the output, which is overwritten; for [`OpKind::Lut`].
+    InPlace,
+    /// The first of two operands already lies in the output, which is overwritten; the second is here. For
+    /// [`OpKind::Add`] and [`OpKind::Mul`].
+    InPlaceWith(&'a [i8]),
+}
+
+/// Runs one operation with the kernels of an instruction set.
+///
+/// Only kernels of kinds in `OPS` (one [`OpKind::bit`] each) are linked. `scratch` has at least
+/// [`crate::scratch_bytes`] bytes. Returns `false`, with the output as it was, where no kernel takes these operands or
+/// its kind is not in `OPS`.
+#[inline(always)]
+pub fn run<const OPS: u32>(
+    isa: Isa,
+    op: &Op<'_>,
+    operands: Operands<'_>,
+    output: &mut [i8],
+    scratch: &mut [i8],
+) -> bool {
+    match isa {
+        Isa::Scalar => run_scalar::<OPS>(op, operands, output, scratch),
+    }
+}
+
+#[inline(always)]
+fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], _scratch: &mut [i8]) -> bool {
+    use Operands::{InPlace, InPlaceWith, One, Two};
+    // A constant guard: what it excludes is not linked.
+    const fn has(ops: u32, kind: OpKind) -> bool {
+        ops & kind.bit() != 0
+    }
+    match (op, operands) {
+        (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => scalar::conv2d(op, x, output),
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+            scalar::depthwise_conv2d(op, x, output);
+        }
+        (Op::FullyConnected(op), One(x)) if has(OPS, OpKind::FullyConnected) => scalar::fully_connected(op, x, output),
+        (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => scalar::add(op, a, b, output),
+        (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => scalar::add_in_place(op, b, output),
+        (Op::Mul(op), Two(a, b)) if has(OPS, OpKind::Mul) => scalar::mul(op, a, b, output),
+        (Op::Mul(op), InPlaceWith(b)) if has(OPS, OpKind::Mul) => scalar::mul_in_place(op, b, output),
+        (Op::MaxPool(op), One(x)) if has(OPS, OpKind::MaxPool) => scalar::max_pool(op, x, output),
+        (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => scalar::avg_pool(op, x, output),
+        (Op::Lut(op), One(x)) if has(OPS, OpKind::Lut) => scalar::lut(op, x, output),
+        (Op::Lut(op), InPlace) if has(OPS, OpKind::Lut) => scalar::lut_in_place(op, output),
+        (Op::Softmax(op), One(x)) if has(OPS, OpKind::Softmax) => scalar::softmax(op, x, output),
+        (Op::Concat(op), One(x)) if has(OPS, OpKind::Concat) => scalar::concat(op, x, output),
+        (Op::Pad(op), One(x)) if has(OPS, OpKind::Pad) => scalar::pad(op, x, output),
+        (Op::Transpose(op), One(x)) if has(OPS, OpKind::Transpose) => scalar::transpose(op, x, output),
+        _ => return false,
+    }
+    true
+}

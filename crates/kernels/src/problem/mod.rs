@@ -1,0 +1,159 @@
+//! Generated problems, and the harness that holds the kernels of an instruction set against the scalar ones.
+//!
+//! A new kernel is registered in [`crate::run`]; with that, [`all`] covers it. Only `alloc` is needed, so the same
+//! problems run on a host, on Linux under emulation and on a bare board with a heap.
+
+mod check;
+mod generate;
+mod geometry;
+mod random;
+mod variant;
+
+pub use generate::all;
+pub use geometry::Geometry;
+pub use random::Random;
+pub use variant::{Fill, Level, Variant};
+
+use alloc::{string::String, vec, vec::Vec};
+use niwaki_blob::{
+    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, OpKind, Pad, Requantise, Shape,
+    Softmax, Transpose, Window,
+};
+
+/// One operation with parameters and operands. Fields that its kind does not use hold nothing of interest.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What it is about, for messages.
+    pub name: String,
+    /// Which kernel it is for.
+    pub kind: OpKind,
+    /// Shape of the first operand.
+    pub input: Shape,
+    /// Shape of the output.
+    pub output: Shape,
+    /// Sliding window.
+    pub window: Window,
+    /// Groups of a convolution.
+    pub groups: usize,
+    /// Zero points of the operands.
+    pub input_zero_points: [i8; 2],
+    /// Weights, or the table of a LUT.
+    pub weights: Vec<i8>,
+    /// The table of a softmax.
+    pub table: Vec<u16>,
+    /// Biases.
+    pub bias: Vec<i32>,
+    /// Multipliers.
+    pub multipliers: Vec<i32>,
+    /// Left shift before the multiplier.
+    pub shift: u32,
+    /// Zero point of the output; the border of a pad.
+    pub zero_point: i8,
+    /// Output range.
+    pub activation: Activation,
+    /// Constants of an element-wise operation.
+    pub q: [i32; 3],
+    /// Where a concat or a pad puts its input.
+    pub origin: [usize; 3],
+    /// Permutation of a transpose.
+    pub perm: [usize; 3],
+    /// Whether the first operand lies in the output.
+    pub in_place: bool,
+    /// First operand.
+    pub a: Vec<i8>,
+    /// Second operand, of an add or a mul.
+    pub b: Vec<i8>,
+}
+
+impl Problem {
+    /// A problem in which everything is empty or neutral.
+    pub(crate) fn new(kind: OpKind, name: String, input: Shape, output: Shape) -> Self {
+        Self {
+            name,
+            kind,
+            input,
+            output,
+            window: Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], padding: [0; 2] },
+            groups: 1,
+            input_zero_points: [0; 2],
+            weights: vec![],
+            table: vec![],
+            bias: vec![],
+            multipliers: vec![],
+            shift: 0,
+            zero_point: 0,
+            activation: Activation { min: i8::MIN, max: i8::MAX },
+            q: [0; 3],
+            origin: [0; 3],
+            perm: [0, 1, 2],
+            in_place: false,
+            a: vec![],
+            b: vec![],
+        }
+    }
+
+    /// The operation as a kernel sees it.
+    pub fn op(&self) -> Op<'_> {
+        let (input, output, window) = (self.input, self.output, self.window);
+        let place = Concat { input, output, origin: self.origin };
+        match self.kind {
+            OpKind::Conv2d => Op::Conv2d(self.conv()),
+            OpKind::DepthwiseConv2d => Op::DepthwiseConv2d(self.conv()),
+            OpKind::FullyConnected => Op::FullyConnected(FullyConnected {
+                inputs: input.elements(),
+                outputs: output.elements(),
+                weights: &self.weights,
+                bias: &self.bias,
+                requantise: self.rule(),
+            }),
+            OpKind::Add => Op::Add(self.binary()),
+            OpKind::Mul => Op::Mul(self.binary()),
+            OpKind::MaxPool => Op::MaxPool(MaxPool { input, output, window }),
+            OpKind::AvgPool => Op::AvgPool(AvgPool {
+                input,
+                output,
+                window,
+                input_zero_point: self.input_zero_points[0],
+                requantise: self.rule(),
+            }),
+            OpKind::Lut => Op::Lut(Lut { elements: output.elements(), table: &self.weights }),
+            OpKind::Softmax => Op::Softmax(Softmax { shape: output, table: &self.table }),
+            OpKind::Concat => Op::Concat(place),
+            OpKind::Pad => Op::Pad(Pad { place, value: self.zero_point }),
+            OpKind::Transpose => Op::Transpose(Transpose { input, perm: self.perm }),
+        }
+    }
+
+    fn conv(&self) -> Conv2d<'_> {
+        Conv2d {
+            input: self.input,
+            output: self.output,
+            window: self.window,
+            groups: self.groups,
+            input_zero_point: self.input_zero_points[0],
+            weights: &self.weights,
+            bias: &self.bias,
+            requantise: self.rule(),
+        }
+    }
+
+    fn rule(&self) -> Requantise<'_> {
+        Requantise {
+            multipliers: &self.multipliers,
+            shift: self.shift,
+            zero_point: self.zero_point,
+            activation: self.activation,
+        }
+    }
+
+    fn binary(&self) -> Binary {
+        Binary {
+            elements: self.output.elements(),
+            q: self.q,
+            input_zero_points: self.input_zero_points,
+            zero_point: self.zero_point,
+            shift: self.shift,
+            activation: self.activation,
+        }
+    }
+}

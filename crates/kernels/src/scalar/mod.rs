@@ -1,0 +1,51 @@
+//! The specification: every kernel in plain Rust, one per file, on every target.
+//!
+//! Accumulators wrap at 32 bits, here and on every instruction set, so that a result is defined for any weights.
+//! Lengths come from the caller's slices, pieces are taken with `get` and divisors are kept from zero: that is what
+//! keeps panics, and the code for them, out of firmware.
+
+mod add;
+mod avg_pool;
+mod axis;
+mod concat;
+mod conv2d;
+mod depthwise_conv2d;
+mod fully_connected;
+mod lut;
+mod max_pool;
+mod mul;
+mod pad;
+mod softmax;
+mod transpose;
+
+pub use add::{add, add_in_place};
+pub use avg_pool::avg_pool;
+pub use concat::concat;
+pub use conv2d::conv2d;
+pub use depthwise_conv2d::depthwise_conv2d;
+pub use fully_connected::fully_connected;
+pub use lut::{lut, lut_in_place};
+pub use max_pool::max_pool;
+pub use mul::{mul, mul_in_place};
+pub use pad::pad;
+pub use softmax::softmax;
+pub use transpose::transpose;
+
+/// Consecutive pieces of a length, which counts as at least 1. `chunks_exact` divides to know how many there are, and
+/// where a compiler that optimises for size leaves that in a function of its own, it keeps the panic on zero.
+#[inline(always)]
+fn pieces(of: &[i8], len: usize) -> impl Iterator<Item = &[i8]> {
+    let mut rest = of;
+    core::iter::from_fn(move || {
+        let (piece, tail) = rest.split_at_checked(len.max(1))?;
+        rest = tail;
+        Some(piece)
+    })
+}
+
+/// Sum of products.
+#[inline(always)]
+fn dot(x: &[i8], weights: &[i8]) -> i32 {
+    let products = x.iter().zip(weights).map(|(x, w)| i32::from(*x) * i32::from(*w));
+    products.fold(0, i32::wrapping_add)
+}

@@ -1,0 +1,113 @@
+//! What can go wrong between a graph, a data set and a device; each message names the thing and the remedy.
+
+use niwaki_graph::GraphError;
+
+/// A graph, data set or configuration that cannot be run or trained.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum TrainError {
+    /// The graph breaks its own rules.
+    #[error("the graph is not valid: {0}")]
+    Graph(#[from] GraphError),
+    /// A parameter or value has a rank that no tensor here can hold.
+    #[error("{what} `{name}` has shape {shape:?}: {limit} dimensions can be run; reshape it in the model")]
+    Rank {
+        /// `parameter` or `value`.
+        what: &'static str,
+        /// Its name in the graph.
+        name: String,
+        /// Its shape, per sample.
+        shape: Vec<usize>,
+        /// Which ranks are possible.
+        limit: &'static str,
+    },
+    /// The number of inputs or outputs is not what the function needs.
+    #[error("the graph has {count} {what}, but {needed} needed here")]
+    Arity {
+        /// `inputs` or `outputs`.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many are needed, as words.
+        needed: String,
+    },
+    /// Inputs of another shape than the graph takes.
+    #[error("the graph's input `{name}` is {expected:?} per sample, the data are {got:?}: check the data set")]
+    InputShape {
+        /// The input's name.
+        name: String,
+        /// Per-sample shape in the graph.
+        expected: Vec<usize>,
+        /// Per-sample shape of the data.
+        got: Vec<usize>,
+    },
+    /// A data set whose lengths contradict each other.
+    #[error("{samples} labels need {expected} input elements of shape {shape:?}, there are {got}")]
+    SampleLength {
+        /// Number of labels.
+        samples: usize,
+        /// Per-sample shape.
+        shape: Vec<usize>,
+        /// Elements that labels and shape ask for.
+        expected: usize,
+        /// Elements there are.
+        got: usize,
+    },
+    /// No sample, or a batch size of zero.
+    #[error("{0}")]
+    Empty(&'static str),
+    /// A label that the graph has no output for.
+    #[error("sample {sample} has label {label}, but the graph yields {classes} classes (labels count from 0)")]
+    Label {
+        /// Index of the sample.
+        sample: usize,
+        /// Its label.
+        label: usize,
+        /// Elements in the graph's output.
+        classes: usize,
+    },
+    /// A mask that does not fit its parameter.
+    #[error("mask of {mask} elements for parameter `{name}` of {param}: {remedy}")]
+    Mask {
+        /// The parameter's name.
+        name: String,
+        /// Elements in the mask.
+        mask: usize,
+        /// Elements in the parameter.
+        param: usize,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A teacher with another output than the student.
+    #[error("the teacher yields {teacher} classes, the student {student}: distil from a graph with the same classes")]
+    Teacher {
+        /// Classes of the teacher.
+        teacher: usize,
+        /// Classes of the student.
+        student: usize,
+    },
+    /// A setting outside its range.
+    #[error("{name} = {value} is outside {range}")]
+    Setting {
+        /// The setting's name in [`crate::TrainConfig`].
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// The range, as text.
+        range: &'static str,
+    },
+    /// The loss is no longer a number.
+    #[error(
+        "the loss became {loss} in epoch {epoch}, step {step}, at learning rate {learning_rate:e}: lower the \
+         learning rate, and check the samples and weights for NaN or infinity"
+    )]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Step in the epoch, from 1.
+        step: usize,
+        /// The loss: NaN or infinite.
+        loss: f32,
+        /// The learning rate of the step.
+        learning_rate: f64,
+    },
+}

@@ -1,0 +1,103 @@
+//! The loss of a classifier: where its logits are, cross-entropy on them, and distillation.
+
+use crate::{DynTensor, GraphModule, TrainError};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use niwaki_graph::{Graph, Op, ValueId};
+
+/// The logits of a graph that classifies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Head {
+    /// Their value: the graph's output, or what is before a softmax at its end.
+    pub(crate) value: ValueId,
+    /// How many there are per sample.
+    pub(crate) classes: usize,
+}
+
+impl Head {
+    /// Finds the logits. Cross-entropy of a softmax of a softmax would train badly, hence the step back.
+    pub(crate) fn of(graph: &Graph) -> Result<Self, TrainError> {
+        let [output] = graph.outputs[..] else {
+            let needed = "exactly one is".to_string();
+            return Err(TrainError::Arity { what: "outputs", count: graph.outputs.len(), needed });
+        };
+        let mut value = output;
+        let classes = graph.value(output).shape.iter().product();
+        while let Some(node) = graph.producer(value).map(|index| &graph.nodes[index]) {
+            match &node.op {
+                Op::Softmax { axis } if graph.value(value).shape[*axis] == classes => value = node.inputs[0],
+                _ => break,
+            }
+        }
+        Ok(Self { value, classes })
+    }
+
+    /// Runs the graph up to the logits, `[batch, classes]`.
+    pub(crate) fn logits(self, module: &GraphModule, inputs: DynTensor) -> Tensor<2> {
+        let batch = inputs.shape()[0];
+        let logits = module.run(vec![inputs], &[self.value], &mut |_, tensor| tensor).remove(0);
+        let flat = logits.reshape(&[batch, self.classes]);
+        flat.try_into().unwrap_or_else(|_| unreachable!("reshaped to two dimensions"))
+    }
+}
+
+/// The distribution that each sample should get, `[batch, classes]`: `1 - smoothing` at its label, and `smoothing`
+/// spread evenly over all classes (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+pub(crate) fn targets(labels: &[usize], classes: usize, smoothing: f64, device: &Device) -> Tensor<2> {
+    let mut data = vec![(smoothing / classes as f64) as f32; labels.len() * classes];
+    for (row, label) in data.chunks_exact_mut(classes).zip(labels) {
+        row[*label] += (1.0 - smoothing) as f32;
+    }
+    Tensor::from_data(TensorData::new(data, [labels.len(), classes]), device)
+}
+
+/// Mean cross-entropy per sample, in nats.
+pub(crate) fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    batch_mean(activation::log_softmax(logits, 1) * targets).neg()
+}
+
+/// Mean Kullback-Leibler divergence per sample, in nats, of the student from the teacher at a temperature, times the
+/// temperature's square, which keeps gradients at one scale (Hinton et al. 2015, arXiv:1503.02531, section 2).
+pub(crate) fn distillation(student: Tensor<2>, teacher: Tensor<2>, temperature: f64) -> Tensor<1> {
+    let student = activation::log_softmax(student.div_scalar(temperature), 1);
+    let teacher = activation::log_softmax(teacher.div_scalar(temperature), 1);
+    batch_mean(teacher.clone().exp() * (teacher - student)).mul_scalar(temperature * temperature)
+}
+
+/// The sum over classes, averaged over samples. Row by row first: Burn's sum over a whole large tensor depends on how
+/// threads share it.
+fn batch_mean(terms: Tensor<2>) -> Tensor<1> {
+    terms.sum_dim(1).mean()
+}
+
+/// Index of the largest logit, the first among equals.
+pub(crate) fn top_one(logits: &[f32]) -> usize {
+    let better = |best: usize, index: usize| if logits[index] > logits[best] { index } else { best };
+    (1..logits.len()).fold(0, better)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smoothed_targets_sum_to_one() {
+        let data = crate::tensor::into_vec(targets(&[2, 0], 4, 0.2, &Device::flex()));
+        assert_eq!(data, [0.05, 0.05, 0.85, 0.05, 0.85, 0.05, 0.05, 0.05]);
+    }
+
+    #[test]
+    fn logits_are_before_the_softmax() {
+        let mut graph = Graph::default();
+        let input = graph.add_input("input0", vec![3]);
+        let softmax = graph.push("softmax", Op::Softmax { axis: 0 }, &[input]).expect("fits");
+        graph.outputs.push(softmax);
+        assert_eq!(Head::of(&graph), Ok(Head { value: input, classes: 3 }));
+    }
+
+    #[test]
+    fn distilling_from_itself_costs_nothing() {
+        let logits = || Tensor::<2>::from_floats([[1.0, -2.0, 0.5]], &Device::flex());
+        let loss: f32 = distillation(logits(), logits(), 3.0).into_scalar();
+        assert!(loss.abs() < 1e-6, "{loss}");
+    }
+}

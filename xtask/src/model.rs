@@ -1,0 +1,140 @@
+//! Models: the folders that hold one, their programs, and what those leave behind.
+
+use crate::{
+    Explained, cargo,
+    cargo::BuildFailed,
+    children::Running,
+    names, output, package,
+    workplace::Workplace,
+};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+/// What every command about a model takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ModelArgs {
+    /// A model in models/, or the path of a folder with a model crate of your own
+    pub(crate) model: String,
+    /// Burn device that the host stages run on: flex, ndarray or wgpu
+    #[arg(long)]
+    device: Option<String>,
+    /// Seed of everything random, instead of the recipe's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Epochs of training or fine-tuning, instead of the recipe's
+    #[arg(long)]
+    epochs: Option<u32>,
+    /// No progress bars of the host stages
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl ModelArgs {
+    /// For a command that only reads what earlier ones left.
+    pub(crate) fn named(model: &str) -> Self {
+        Self { model: model.to_string(), device: None, seed: None, epochs: None, quiet: false }
+    }
+}
+
+/// A model crate.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    /// The package's name.
+    pub(crate) name: String,
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+}
+
+/// The models in this repository.
+pub(crate) fn all(work: &Workplace) -> Vec<String> {
+    package::folders(&work.root.join("models"), &["Cargo.toml", "recipe.toml"])
+}
+
+impl Model {
+    /// Finds a model by its name or path.
+    pub(crate) fn find(work: &Workplace, text: &str) -> anyhow::Result<Self> {
+        if let Some(data) = std::env::var_os("NIWAKI_DATA").map(PathBuf::from).filter(|path| !path.is_dir()) {
+            bail!("NIWAKI_DATA={} is not a folder; set it to the folder with the data sets, or unset it", data.display());
+        }
+        let models = all(work);
+        if !package::is_path(text) {
+            ensure!(models.iter().any(|name| name == text), names::unknown("model", text, &models));
+            let folder = work.root.join("models").join(text);
+            return Ok(Self { name: package::name(&folder)?, folder });
+        }
+        let folder = PathBuf::from(text);
+        for file in ["Cargo.toml", "recipe.toml"] {
+            ensure!(folder.join(file).is_file(), "no model in {text}: it has no {file}");
+        }
+        let folder = folder.canonicalize().with_context(|| text.to_string())?;
+        Ok(Self { name: package::name(&folder)?, folder })
+    }
+
+    /// Where results about it go.
+    pub(crate) fn results(&self, work: &Workplace) -> PathBuf {
+        work.results(&self.name)
+    }
+
+    /// Builds its program.
+    fn build(&self, work: &Workplace, device: Option<&str>) -> anyhow::Result<PathBuf> {
+        let mut command = cargo::cargo(&self.folder);
+        command.args(["build", "--release", "--manifest-path"]).arg(self.folder.join("Cargo.toml"));
+        command.arg("--target-dir").arg(work.target()).args(["--package", &self.name]);
+        if let Some(device @ ("ndarray" | "wgpu")) = device {
+            command.args(["--features", &format!("niwaki-compile/{device}")]);
+        }
+        let first = !work.target().join("release").join(&self.name).exists();
+        let hint = if first { " (the first build of Burn takes some 5 minutes)" } else { "" };
+        let built = cargo::build(command, &format!("building {}{hint}", self.name));
+        let built = built.map_err(|error| match error.downcast_ref::<BuildFailed>() {
+            Some(failed) => {
+                eprintln!("{}", failed.said.trim_end());
+                error.context(format!("the model {} in {}", self.name, self.folder.display()))
+            }
+            None => error,
+        })?;
+        cargo::pick(&built, &self.name)
+            .with_context(|| format!("the model {} has no program of that name: it needs a src/main.rs", self.name))
+    }
+
+    /// Runs one step of its program and gives the line of JSON that it ends with. Its own progress and errors go to
+    /// our stderr as they come.
+    pub(crate) fn step(&self, work: &Workplace, step: &str, args: &ModelArgs) -> anyhow::Result<Value> {
+        let program = self.build(work, args.device.as_deref())?;
+        let results = self.results(work);
+        let mut command = Command::new(program);
+        command.arg(step).arg("--out").arg(&results).current_dir(&self.folder);
+        if let Some(device) = &args.device {
+            command.args(["--device", device]);
+        }
+        if let Some(seed) = args.seed {
+            command.args(["--seed", &seed.to_string()]);
+        }
+        if let Some(epochs) = args.epochs {
+            command.args(["--epochs", &epochs.to_string()]);
+        }
+        if args.quiet {
+            command.arg("--quiet");
+        }
+        let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()), &self.name)?;
+        let stdout = running.child().stdout.take().context("the model's output cannot be read")?;
+        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let last = lines.filter(|line| !line.trim().is_empty()).last();
+        let status = running.wait();
+        match status.code() {
+            Some(0) => {}
+            Some(_) => return Err(Explained.into()),
+            None => bail!("{} {step} was ended from outside ({status}); did it run out of memory?", self.name),
+        }
+        let last = last.with_context(|| format!("{} {step} printed no result", self.name))?;
+        let result = serde_json::from_str(&last).with_context(|| format!("{} {step} printed no JSON", self.name))?;
+        output::note(&format!("{step} of {} is done: {}", self.name, work.show(&results)));
+        Ok(result)
+    }
+}

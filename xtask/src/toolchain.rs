@@ -1,0 +1,138 @@
+//! What has to be on this machine, whether it is, and how it gets there.
+
+use crate::machine::{Machine, any_file, find_program};
+use anyhow::bail;
+use serde::Serialize;
+use std::{path::PathBuf, process::Command};
+
+/// Something that a command needs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    /// A target of the Rust compiler, by its triple.
+    Target(String),
+    /// A program of QEMU.
+    Qemu(String),
+    /// A Vulkan driver, for Burn's wgpu device.
+    Vulkan,
+}
+
+/// The QEMU from which on every emulated board is there; older ones run most.
+const GOOD_QEMU: (u32, u32) = (9, 0);
+
+/// How a [`Need`] stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// What is needed.
+    pub(crate) need: String,
+    /// What was found; absent if it is missing.
+    pub(crate) found: Option<String>,
+    /// What to type where it is missing.
+    pub(crate) fix: Option<String>,
+    /// What else there is to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
+}
+
+impl Need {
+    /// Looks whether it is there. Takes some milliseconds, so nothing is remembered between runs.
+    pub(crate) fn check(&self) -> Finding {
+        let found = match self {
+            Self::Target(triple) => target_folder(triple).map(|folder| folder.display().to_string()),
+            Self::Qemu(program) => find_program(program).map(|path| qemu_version(&path)),
+            Self::Vulkan => vulkan(),
+        };
+        let fix = found.is_none().then(|| self.by_hand(&Machine::this()));
+        let note = match self {
+            Self::Qemu(_) => found.as_deref().and_then(old_qemu),
+            _ => None,
+        };
+        Finding { need: self.to_string(), found, fix, note }
+    }
+
+    /// What one types to install it.
+    pub(crate) fn by_hand(&self, machine: &Machine) -> String {
+        match self {
+            Self::Target(triple) if find_program("rustup").is_some() => format!("rustup target add {triple}"),
+            Self::Target(triple) => {
+                format!("install rustup (https://rustup.rs), then rustup target add {triple}")
+            }
+            Self::Qemu(program) => machine.install_line(&machine.qemu_packages(program)),
+            Self::Vulkan => machine.install_line(&machine.vulkan_packages()),
+        }
+    }
+}
+
+impl std::fmt::Display for Need {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Target(triple) => write!(f, "Rust target {triple}"),
+            Self::Qemu(program) => f.write_str(program),
+            Self::Vulkan => f.write_str("a Vulkan driver"),
+        }
+    }
+}
+
+/// Fails with one line if anything is missing.
+pub(crate) fn require(needs: &[Need]) -> anyhow::Result<()> {
+    for need in needs {
+        if let Some(fix) = need.check().fix {
+            bail!("{need} is not installed; `cargo xtask setup` installs it, or by hand: {fix}");
+        }
+    }
+    Ok(())
+}
+
+/// Where the compiler keeps a target's standard library. Asking for the folder works without rustup, too.
+fn target_folder(triple: &str) -> Option<PathBuf> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
+    let sysroot = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    let folder = sysroot.join("lib/rustlib").join(triple).join("lib");
+    folder.is_dir().then_some(folder)
+}
+
+fn qemu_version(program: &std::path::Path) -> String {
+    let output = Command::new(program).arg("--version").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or("of unknown version").to_string()
+}
+
+fn old_qemu(line: &str) -> Option<String> {
+    let version = line.split_whitespace().find_map(|word| {
+        let mut parts = word.split('.').map(|part| part.parse().ok());
+        Some((parts.next()??, parts.next()??))
+    });
+    let (good, _) = GOOD_QEMU;
+    version.filter(|version| *version < GOOD_QEMU).map(|_| format!("older than {good}: some boards need a newer one"))
+}
+
+fn vulkan() -> Option<String> {
+    if !cfg!(target_os = "linux") {
+        return Some("the system's own graphics interface".into());
+    }
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some());
+    let drivers = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let driver = named || any_file(&drivers, |name| name.ends_with(".json"));
+    let folders = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"];
+    let loader = any_file(&folders, |name| name.starts_with("libvulkan.so"));
+    (driver && loader).then(|| "driver and loader".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_qemu_is_noticed() {
+        assert!(old_qemu("QEMU emulator version 7.2.11 (Debian 1:7.2+dfsg-7)").is_some());
+        assert!(old_qemu("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)").is_none());
+        assert!(old_qemu("of unknown version").is_none());
+    }
+
+    #[test]
+    fn a_missing_target_is_named_with_its_fix() {
+        let error = require(&[Need::Target("no-such-target".into())]).unwrap_err().to_string();
+        assert!(error.starts_with("Rust target no-such-target is not installed; `cargo xtask setup`"), "{error}");
+        assert!(error.ends_with("rustup target add no-such-target"), "{error}");
+    }
+}

@@ -1,0 +1,35 @@
+//! Where things are: this repository, its build folder, and the folders that results go to.
+
+use std::path::{Path, PathBuf};
+
+/// The repository that this binary was built in, and how the user wants results.
+pub(crate) struct Workplace {
+    /// The repository's folder.
+    pub(crate) root: PathBuf,
+    /// Results go to stdout as JSON.
+    pub(crate) json: bool,
+}
+
+impl Workplace {
+    pub(crate) fn new(json: bool) -> Self {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        Self { root: own.parent().unwrap_or(own).to_path_buf(), json }
+    }
+
+    /// Where cargo builds the host workspace and models outside this repository.
+    pub(crate) fn target(&self) -> PathBuf {
+        let ours = self.root.join("target");
+        std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()).map_or(ours, PathBuf::from)
+    }
+
+    /// Where results about a model go.
+    pub(crate) fn results(&self, model: &str) -> PathBuf {
+        self.root.join("target/niwaki").join(model)
+    }
+
+    /// A path as it is short and clear to print: relative to the current folder where it lies inside.
+    pub(crate) fn show(&self, path: &Path) -> String {
+        let here = std::env::current_dir().unwrap_or_default();
+        path.strip_prefix(here).unwrap_or(path).display().to_string()
+    }
+}
