@@ -31,9 +31,17 @@ pub(crate) struct BuildFailed {
     pub(crate) said: String,
 }
 
+impl BuildFailed {
+    /// Shows the compilers' words, and makes the line that comes after them.
+    pub(crate) fn explained(&self, what: &str) -> anyhow::Error {
+        progress::println(self.said.trim_end());
+        anyhow!("{what} does not compile; the compiler's words are above")
+    }
+}
+
 impl std::fmt::Display for BuildFailed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it does not compile; the compiler's words are above")
+        f.write_str(self.said.trim_end())
     }
 }
 
@@ -141,7 +149,8 @@ mod tests {
 
     #[test]
     fn programs_are_found_in_messages() {
-        let line = r#"{"reason":"compiler-artifact","target":{"name":"digits","kind":["bin"]},"executable":"/t/digits"}"#;
+        let line =
+            r#"{"reason":"compiler-artifact","target":{"name":"digits","kind":["bin"]},"executable":"/t/digits"}"#;
         let digits = Executable { name: "digits".into(), path: "/t/digits".into() };
         assert_eq!(executable(line), Some(digits.clone()));
         assert_eq!(executable(r#"{"reason":"compiler-artifact","target":{"name":"x"},"executable":null}"#), None);

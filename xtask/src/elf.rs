@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use object::{
-    Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind,
-    elf::{SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE},
+    Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind,
+    elf::{SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, SectionFlags as Flags, SectionType},
     read::elf::ElfFile32,
 };
 use serde::{Deserialize, Serialize};
@@ -52,16 +52,20 @@ enum Part {
 }
 
 /// Where a section counts; `None` for what is not loaded.
-fn part(kind: SectionKind, flags: SectionFlags, name: &str) -> Option<Part> {
-    let SectionFlags::Elf { sh_flags } = flags else { return None };
-    let has = |flag: u32| sh_flags & u64::from(flag) != 0;
+fn part(kind: SectionType, flags: Flags, name: &str) -> Option<Part> {
+    let has = |flag: Flags| flags.0 & flag.0 != 0;
     match () {
         () if !has(SHF_ALLOC) => None,
-        () if kind == SectionKind::UninitializedData || name.starts_with(".uninit") => Some(Part::Bss),
+        () if kind == SHT_NOBITS || name.starts_with(".uninit") => Some(Part::Bss),
         () if has(SHF_WRITE) => Some(Part::Data),
         () if has(SHF_EXECINSTR) || name == ".vector_table" => Some(Part::Text),
         () => Some(Part::Rodata),
     }
+}
+
+fn place_of<'a>(section: &impl ObjectSection<'a>) -> Option<Part> {
+    let SectionFlags::Elf { sh_type, sh_flags } = section.flags() else { return None };
+    part(sh_type, sh_flags, section.name().unwrap_or_default())
 }
 
 /// What one crate contributes.
@@ -77,6 +81,8 @@ pub(crate) struct Group {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Sizes {
     pub(crate) sections: Sections,
+    /// RAM for the stack, from the linker script's `_stack_start` and `_stack_end`.
+    pub(crate) stack_bytes: u64,
     /// By crate, the largest in flash first.
     pub(crate) groups: Vec<Group>,
 }
@@ -87,11 +93,14 @@ pub(crate) fn sizes(path: &Path) -> anyhow::Result<Sizes> {
     let file: ElfFile32 = ElfFile32::parse(&*bytes).with_context(|| path.display().to_string())?;
     let mut sections = Sections::default();
     for section in file.sections() {
-        if let Some(part) = part(section.kind(), section.flags(), section.name().unwrap_or_default()) {
+        if let Some(part) = place_of(&section) {
             *sections.place(part) += section.size();
         }
     }
-    Ok(Sizes { sections, groups: groups(&file, sections) })
+    let address = |name: &str| file.symbols().find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.address());
+    let stack = address("_stack_start").zip(address("_stack_end"));
+    let stack_bytes = stack.map_or(0, |(start, end)| start.saturating_sub(end));
+    Ok(Sizes { sections, stack_bytes, groups: groups(&file, sections) })
 }
 
 fn groups(file: &ElfFile32, total: Sections) -> Vec<Group> {
@@ -99,7 +108,7 @@ fn groups(file: &ElfFile32, total: Sections) -> Vec<Group> {
     let mut symbols: BTreeMap<u64, (String, u64, Part)> = BTreeMap::new();
     for symbol in file.symbols().filter(|symbol| symbol.size() > 0) {
         let section = symbol.section_index().and_then(|index| file.section_by_index(index).ok());
-        let place = section.and_then(|section| part(section.kind(), section.flags(), section.name().ok()?));
+        let place = section.and_then(|section| place_of(&section));
         let (Some(place), Ok(name)) = (place, symbol.name()) else { continue };
         // Bit 0 of a function's address says Thumb.
         let address = if symbol.kind() == SymbolKind::Text { symbol.address() & !1 } else { symbol.address() };
@@ -149,6 +158,7 @@ fn group_of_trait(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use object::elf::SHT_PROGBITS;
 
     #[test]
     fn symbols_are_grouped_by_crate() {
@@ -160,15 +170,13 @@ mod tests {
 
     #[test]
     fn sections_count_where_they_lie() {
-        let elf = |flags: u32| SectionFlags::Elf { sh_flags: flags.into() };
-        let other = SectionKind::Other;
-        assert_eq!(part(other, elf(0), ".defmt"), None);
-        assert_eq!(part(other, elf(SHF_ALLOC), ".vector_table"), Some(Part::Text));
-        assert_eq!(part(other, elf(SHF_ALLOC), ".rodata"), Some(Part::Rodata));
-        assert_eq!(part(other, elf(SHF_ALLOC | SHF_EXECINSTR), ".text"), Some(Part::Text));
-        assert_eq!(part(other, elf(SHF_ALLOC | SHF_WRITE), ".data"), Some(Part::Data));
-        let bss = SectionKind::UninitializedData;
-        assert_eq!(part(bss, elf(SHF_ALLOC | SHF_WRITE), ".bss"), Some(Part::Bss));
+        let (bits, both) = (SHT_PROGBITS, |flag: Flags| Flags(SHF_ALLOC.0 | flag.0));
+        assert_eq!(part(bits, Flags(0), ".defmt"), None);
+        assert_eq!(part(bits, SHF_ALLOC, ".vector_table"), Some(Part::Text));
+        assert_eq!(part(bits, SHF_ALLOC, ".rodata"), Some(Part::Rodata));
+        assert_eq!(part(bits, both(SHF_EXECINSTR), ".text"), Some(Part::Text));
+        assert_eq!(part(bits, both(SHF_WRITE), ".data"), Some(Part::Data));
+        assert_eq!(part(SHT_NOBITS, both(SHF_WRITE), ".bss"), Some(Part::Bss));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Installs what is missing, saying what it does and how to do it by hand.
 
 use crate::{
-    machine::{Machine, Manager, any_file, find_program},
+    machine::{Machine, Manager, find_program},
     output::note,
     progress,
     toolchain::Need,
@@ -22,10 +22,13 @@ pub(crate) fn ensure_all(needs: &[Need]) -> anyhow::Result<Vec<Need>> {
     for need in &missing {
         note(&format!("{need} is missing; installing it. By hand: {}", need.by_hand(&machine)));
     }
-    let targets: Vec<&str> = missing.iter().filter_map(|need| match need {
-        Need::Target(triple) => Some(triple.as_str()),
-        _ => None,
-    });
+    let targets: Vec<&str> = missing
+        .iter()
+        .filter_map(|need| match need {
+            Need::Target(triple) => Some(triple.as_str()),
+            _ => None,
+        })
+        .collect();
     if !targets.is_empty() {
         add_targets(&targets)?;
     }
@@ -63,25 +66,34 @@ fn install_packages(machine: &Machine, packages: &[&str]) -> anyhow::Result<()> 
     let by_hand = machine.install_line(packages);
     // Other managers are not tested by us, and a package manager is not to be experimented with.
     ensure!(machine.manager == Manager::Apt, "cannot install packages on this system; please run: {by_hand}");
-    ensure!(is_root() || find_program("sudo").is_some(), "installing needs root and there is no sudo; as root: {by_hand}");
+    ensure!(
+        is_root() || find_program("sudo").is_some(),
+        "installing needs root and there is no sudo; as root: {by_hand}"
+    );
     let wants_qemu = packages.iter().any(|package| package.starts_with("qemu"));
     let backports = machine.backports().filter(|_| wants_qemu);
+    update();
     if let Some(suite) = &backports {
         let added = if has_suite(suite) { None } else { Some(add_suite(suite)?) };
-        let newer = update().and_then(|()| install(packages, Some(suite)));
-        let Err(error) = newer else { return Ok(()) };
+        if added.is_some() {
+            update();
+        }
+        let Err(error) = install(packages, Some(suite)) else { return Ok(()) };
         note(&format!("{suite} did not work out ({error:#}); taking the distribution's own QEMU instead"));
         if let Some(file) = added {
             note(&format!("removing {file}"));
             quietly(as_root("rm").arg(&file), &format!("rm {file}"))?;
+            update();
         }
     }
-    update()?;
     install(packages, None).with_context(|| format!("try by hand: {by_hand}"))
 }
 
-fn update() -> anyhow::Result<()> {
-    quietly(as_root("apt-get").args(["update", "-q"]), "apt-get update")
+/// Refreshes apt's lists. A source that does not answer is no reason to give up: what we need may be in another.
+fn update() {
+    if let Err(error) = quietly(as_root("apt-get").args(["update", "-q"]), "apt-get update") {
+        note(&format!("{error:#}; going on with the lists that are there"));
+    }
 }
 
 fn install(packages: &[&str], suite: Option<&str>) -> anyhow::Result<()> {
@@ -99,7 +111,6 @@ fn install(packages: &[&str], suite: Option<&str>) -> anyhow::Result<()> {
 fn has_suite(suite: &str) -> bool {
     let policy = Command::new("apt-cache").arg("policy").stdin(Stdio::null()).output();
     policy.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&format!("n={suite}")))
-        || any_file(&["/etc/apt/sources.list.d"], |name| name == list_name(suite))
 }
 
 fn list_name(suite: &str) -> String {

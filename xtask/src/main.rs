@@ -2,13 +2,12 @@
 
 mod board;
 mod cargo;
-mod check;
 mod children;
 mod commands;
 mod elf;
 mod firmware;
+mod install;
 mod layers;
-mod link;
 mod logs;
 mod machine;
 mod measure;
@@ -19,7 +18,12 @@ mod package;
 mod progress;
 mod report;
 mod rules;
+mod runner;
+mod sample;
+mod steps;
 mod toolchain;
+mod trial;
+mod variant;
 mod workplace;
 
 use clap::Parser;
@@ -27,7 +31,13 @@ use std::process::ExitCode;
 
 /// niwaki: prunes a Burn model, packs it, runs it on a microcontroller and reports what it measured
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: commands::Command,

@@ -1,12 +1,6 @@
 //! Models: the folders that hold one, their programs, and what those leave behind.
 
-use crate::{
-    Explained, cargo,
-    cargo::BuildFailed,
-    children::Running,
-    names, output, package,
-    workplace::Workplace,
-};
+use crate::{Explained, cargo, cargo::BuildFailed, children::Running, names, output, package, workplace::Workplace};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::Value;
@@ -35,13 +29,6 @@ pub(crate) struct ModelArgs {
     quiet: bool,
 }
 
-impl ModelArgs {
-    /// For a command that only reads what earlier ones left.
-    pub(crate) fn named(model: &str) -> Self {
-        Self { model: model.to_string(), device: None, seed: None, epochs: None, quiet: false }
-    }
-}
-
 /// A model crate.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -60,7 +47,10 @@ impl Model {
     /// Finds a model by its name or path.
     pub(crate) fn find(work: &Workplace, text: &str) -> anyhow::Result<Self> {
         if let Some(data) = std::env::var_os("NIWAKI_DATA").map(PathBuf::from).filter(|path| !path.is_dir()) {
-            bail!("NIWAKI_DATA={} is not a folder; set it to the folder with the data sets, or unset it", data.display());
+            bail!(
+                "NIWAKI_DATA={} is not a folder; set it to the folder with the data sets, or unset it",
+                data.display()
+            );
         }
         let models = all(work);
         if !package::is_path(text) {
@@ -93,10 +83,7 @@ impl Model {
         let hint = if first { " (the first build of Burn takes some 5 minutes)" } else { "" };
         let built = cargo::build(command, &format!("building {}{hint}", self.name));
         let built = built.map_err(|error| match error.downcast_ref::<BuildFailed>() {
-            Some(failed) => {
-                eprintln!("{}", failed.said.trim_end());
-                error.context(format!("the model {} in {}", self.name, self.folder.display()))
-            }
+            Some(failed) => failed.explained(&format!("the model {} in {}", self.name, self.folder.display())),
             None => error,
         })?;
         cargo::pick(&built, &self.name)
@@ -109,7 +96,7 @@ impl Model {
         let program = self.build(work, args.device.as_deref())?;
         let results = self.results(work);
         let mut command = Command::new(program);
-        command.arg(step).arg("--out").arg(&results).current_dir(&self.folder);
+        command.arg(step).arg("--out").arg(&results);
         if let Some(device) = &args.device {
             command.args(["--device", device]);
         }

@@ -3,6 +3,7 @@
 use crate::workplace::Workplace;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
+use serde_json::Value;
 use std::{io::Write, path::Path};
 
 /// Prints a result: as JSON, or as the text that `human` makes.
@@ -11,6 +12,14 @@ pub(crate) fn result(work: &Workplace, value: &impl Serialize, human: impl FnOnc
     // A reader that has seen enough (`| head`) is no error.
     let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
     Ok(())
+}
+
+/// Prints what a step of a model's program ended with: one line per figure.
+pub(crate) fn step(work: &Workplace, value: &Value) -> anyhow::Result<()> {
+    result(work, value, || match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect(),
+        other => other.to_string(),
+    })
 }
 
 /// Says something that is not the result.
@@ -26,7 +35,7 @@ pub(crate) fn wrote(work: &Workplace, path: &Path) {
 /// A table with this head; columns from `numbers` on are aligned to the right.
 pub(crate) fn table<S: ToString>(head: impl IntoIterator<Item = S>, numbers: usize) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(head.into_iter().map(|cell| cell.to_string()));
     for column in table.column_iter_mut().skip(numbers) {
         column.set_cell_alignment(CellAlignment::Right);

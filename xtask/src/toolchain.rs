@@ -113,7 +113,8 @@ fn vulkan() -> Option<String> {
     let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some());
     let drivers = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
     let driver = named || any_file(&drivers, |name| name.ends_with(".json"));
-    let folders = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"];
+    let folders =
+        ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"];
     let loader = any_file(&folders, |name| name.starts_with("libvulkan.so"));
     (driver && loader).then(|| "driver and loader".to_string())
 }

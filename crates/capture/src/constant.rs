@@ -78,10 +78,13 @@ impl Constant {
     }
 }
 
+/// Origin, layout and shape: constants that agree in these are one parameter.
+type Key = (Origin, Vec<Vec<usize>>, Vec<usize>);
+
 /// Which constants are parameters of the graph already, so that a module called twice holds its weights once.
 #[derive(Default)]
 pub(crate) struct Interned {
-    known: HashMap<(Origin, Vec<Vec<usize>>, Vec<usize>), ParamId>,
+    known: HashMap<Key, ParamId>,
     unnamed: usize,
 }
 
@@ -100,5 +103,23 @@ impl Interned {
         let id = graph.add_param(name, shape.to_vec(), constant.data.clone());
         self.known.insert(key, id);
         id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permutation_moves_every_element() {
+        let data: Vec<f32> = (0..24).map(|x| x as f32).collect();
+        let constant = Constant::new(TensorId::new(0), None, vec![2, 3, 4], data);
+        let permuted = constant.permuted(&[2, 0, 1]);
+        assert_eq!(permuted.shape, [4, 2, 3]);
+        // Element [i, j, k] of the result is element [j, k, i] of the original.
+        for (place, (i, j, k)) in [(0, (0, 0, 0)), (6, (1, 0, 0)), (23, (3, 1, 2)), (9, (1, 1, 0))] {
+            assert_eq!(permuted.data[place], (j * 12 + k * 4 + i) as f32);
+        }
+        assert_eq!(permuted.permuted(&[1, 2, 0]).data, constant.data);
     }
 }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The user's code is not changed, and neither is the model: a copy in evaluation mode runs once on a device that
-//! records operations instead of computing them ([`record`]), the record is lowered to a [`Graph`] operation by operation
-//! ([`lower`]), and what Burn takes apart is put together again ([`fuse`]). It all runs twice, on a batch of one and of
+//! records operations instead of computing them (`record`), the record is lowered to a [`Graph`] operation by operation
+//! (`lower`), and what Burn takes apart is put together again (`fuse`). It all runs twice, on a batch of one and of
 //! two, which tells the batch dimension from others.
 
 mod constant;
@@ -48,6 +48,9 @@ impl Default for CaptureOptions {
 /// `example_shapes` are the full shapes of the inputs with a batch of one: `[1, 1, 28, 28]` for a model that takes one
 /// `Tensor<4>`, `([1, 8], [1, 4])` for one that takes two `Tensor<2>` as a tuple. The model may live on any device, with
 /// autodiff or without, and is not changed. Parameters carry the paths they have in the module.
+///
+/// # Panics
+/// If the forward pass itself panics on these shapes.
 pub fn capture<M: Module, S: ExampleShapes, O: OutputTensors>(
     model: &M,
     example_shapes: S,

@@ -6,25 +6,24 @@ use std::collections::{HashMap, HashSet};
 /// Names every node after its parameters' module (`conv1`), or after its kind (`add_0`), and every value after the node
 /// that yields it. A module that is called twice gives `conv1` and `conv1#2`.
 pub(crate) fn assign(graph: &mut Graph) {
-    let mut taken: HashSet<String> = graph.inputs.iter().map(|id| graph.value(*id).name.clone()).collect();
+    let mut given: HashSet<String> = graph.inputs.iter().map(|id| graph.value(*id).name.clone()).collect();
     let modules: Vec<Option<String>> = graph.nodes.iter().map(|node| module_path(graph, &node.op)).collect();
-    taken.extend(modules.iter().flatten().cloned());
-    let mut calls: HashSet<String> = HashSet::new();
+    let paths: HashSet<String> = modules.iter().flatten().cloned().collect();
     let mut numbers: HashMap<&'static str, usize> = HashMap::new();
     for (index, module) in modules.into_iter().enumerate() {
         let kind = graph.nodes[index].op.kind();
         let name = match module {
-            Some(path) => unique(path, |name| calls.contains(name)),
+            Some(path) => unique(path, |name| given.contains(name)),
             None => loop {
                 let number = numbers.entry(kind).or_default();
                 let name = format!("{kind}_{number}");
                 *number += 1;
-                if !taken.contains(&name) {
+                if !given.contains(&name) && !paths.contains(&name) {
                     break name;
                 }
             },
         };
-        calls.insert(name.clone());
+        given.insert(name.clone());
         graph.values[graph.nodes[index].output.0].name = name.clone();
         graph.nodes[index].name = name;
     }

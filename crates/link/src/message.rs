@@ -78,9 +78,9 @@ pub enum Request<'a> {
         /// First layer asked for.
         first: u16,
     },
-    /// Times a loop of exactly this many instructions. Answered by [`Response::Ran`].
+    /// Times a loop of known length, which shows whether ticks mean what they should. Answered by [`Response::Ran`].
     KnownLoop {
-        /// Instructions to execute, at least 4.
+        /// Instructions to execute, exactly.
         instructions: u32,
     },
 }
@@ -98,6 +98,7 @@ pub enum Mode {
 
 /// What the board sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "there is no heap to put the large one on; one exists at a time")]
 pub enum Message<'a> {
     /// The answer to a request.
     Answer {
@@ -137,7 +138,7 @@ pub enum Response<'a> {
     },
     /// To [`Request::ReadOutput`].
     Output {
-        /// The bytes asked for.
+        /// The bytes asked for, or the first of them: at least one.
         bytes: &'a [u8],
     },
     /// To [`Request::Profile`] and [`Request::Digests`]: empty past the last layer.
@@ -159,8 +160,12 @@ pub enum Refusal {
     NoResult,
     /// The board has no counter that could time this.
     NoCounter,
+    /// The counter did not move.
+    CounterStuck,
     /// The model did not run.
     Failed,
+    /// The firmware cannot read its model; its log says why.
+    NoModel,
 }
 
 impl Refusal {
@@ -172,7 +177,9 @@ impl Refusal {
             Self::OutOfRange => "those bytes do not lie inside the inputs or outputs",
             Self::NoResult => "the last run did not produce that",
             Self::NoCounter => "it has no counter",
+            Self::CounterStuck => "its counter does not move",
             Self::Failed => "the model did not run",
+            Self::NoModel => "it cannot read the model in its firmware; its log says why",
         }
     }
 }

@@ -48,7 +48,7 @@ pub struct Variant {
     pub blob_bytes: usize,
     /// Exact arena size, tensors and scratch.
     pub arena_bytes: usize,
-    /// Output channels over all convolutions and neurons over all linear layers, the classifier's included.
+    /// Channels that convolutions and linear layers yield, the network's outputs included.
     pub channels: usize,
     /// The operations in the blob's order.
     pub layers: Vec<Layer>,
@@ -125,6 +125,11 @@ fn read(path: &Path) -> Result<Vec<u8>, ArtefactError> {
     std::fs::read(path).map_err(|source| ArtefactError::File { path: path.display().to_string(), source })
 }
 
+/// The class with the largest output; of equal ones the first.
+pub fn largest(output: &[i8]) -> Option<usize> {
+    (0..output.len()).rev().max_by_key(|class| output[*class])
+}
+
 impl Report {
     /// Writes it into a model's folder.
     pub fn save(&self, folder: &Path) -> Result<(), ArtefactError> {
@@ -158,6 +163,14 @@ impl EvalSet {
         let input = &self.inputs[index * self.input_bytes..][..self.input_bytes];
         let output = &self.outputs[index * self.output_bytes..][..self.output_bytes];
         (input, self.labels[index], output)
+    }
+
+    /// Share of the samples whose largest output is at their label.
+    pub fn top1(&self) -> f64 {
+        let right = (0..self.len())
+            .map(|index| self.sample(index))
+            .filter(|(_, label, output)| largest(output) == Some(usize::from(*label)));
+        right.count() as f64 / self.len().max(1) as f64
     }
 
     /// Writes it.

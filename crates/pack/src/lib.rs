@@ -1,7 +1,10 @@
 //! The last host stage: a plan becomes the bytes of a blob, and what a board run needs becomes files.
 
 pub mod artefact;
+mod layers;
 mod record;
+
+pub use layers::layers;
 
 use heapless::Vec;
 use niwaki_blob::{AlignedBytes, Blob, Interface, MAX_INTERFACES, Manifest, TensorRecord, WriteError, Writer};

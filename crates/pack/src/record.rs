@@ -56,7 +56,8 @@ pub(crate) fn record(step: &Step, writer: &mut Writer) -> Result<OpRecord, PackE
     Ok(record)
 }
 
-fn kind(kernel: &Kernel) -> OpKind {
+/// The format's operation that a kernel is.
+pub(crate) fn kind(kernel: &Kernel) -> OpKind {
     match kernel {
         Kernel::Conv2d { .. } => OpKind::Conv2d,
         Kernel::DepthwiseConv2d { .. } => OpKind::DepthwiseConv2d,

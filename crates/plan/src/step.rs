@@ -1,5 +1,6 @@
 //! What a plan is made of.
 
+use crate::layout::memory_order;
 use niwaki_quantise::Quantisation;
 
 /// Index of a [`Tensor`] in [`Plan::tensors`].
@@ -178,4 +179,11 @@ pub struct Plan {
     pub outputs: Vec<Interface>,
     /// Bytes that all tensors need together.
     pub arena_bytes: usize,
+}
+
+impl Plan {
+    /// For every byte of an input or output, the index of its element in the C order of the model's own shape.
+    pub fn memory_order(&self, interface: &Interface) -> Vec<usize> {
+        memory_order(self.tensors[interface.tensor.0].shape)
+    }
 }

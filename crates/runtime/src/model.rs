@@ -59,10 +59,7 @@ impl<'a, const OPS: u32> Model<'a, OPS> {
     ///
     /// # Errors
     /// [`Error::ArenaTooSmall`].
-    pub fn session<'s, const BYTES: usize>(
-        &'s self,
-        arena: &'s mut Arena<BYTES>,
-    ) -> Result<Session<'s, OPS>, Error> {
+    pub fn session<'s, const BYTES: usize>(&'s self, arena: &'s mut Arena<BYTES>) -> Result<Session<'s, OPS>, Error> {
         self.session_in(arena.as_mut_slice())
     }
 

@@ -21,14 +21,14 @@ pub enum TrainError {
         limit: &'static str,
     },
     /// The number of inputs or outputs is not what the function needs.
-    #[error("the graph has {count} {what}, but {needed} needed here")]
+    #[error("the graph has {count} {what}: {problem}")]
     Arity {
         /// `inputs` or `outputs`.
         what: &'static str,
         /// How many there are.
         count: usize,
-        /// How many are needed, as words.
-        needed: String,
+        /// What is wrong with that, as words.
+        problem: String,
     },
     /// Inputs of another shape than the graph takes.
     #[error("the graph's input `{name}` is {expected:?} per sample, the data are {got:?}: check the data set")]

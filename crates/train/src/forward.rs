@@ -29,8 +29,8 @@ impl GraphModule {
     ) -> Result<Vec<DynTensor>, TrainError> {
         let graph = self.structure();
         if inputs.len() != graph.inputs.len() {
-            let needed = format!("{} were given where all are", inputs.len());
-            return Err(TrainError::Arity { what: "inputs", count: graph.inputs.len(), needed });
+            let problem = format!("{} tensors were given, one per input is needed", inputs.len());
+            return Err(TrainError::Arity { what: "inputs", count: graph.inputs.len(), problem });
         }
         for (id, tensor) in graph.inputs.iter().zip(&inputs) {
             let (value, got) = (graph.value(*id), tensor.shape()[1..].to_vec());

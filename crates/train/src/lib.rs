@@ -34,7 +34,7 @@ pub use evaluate::{Evaluation, evaluate, predict};
 pub use fit::{Augment, TrainingData, fit};
 pub use gradients::{Gradients, gradients, gradients_each};
 pub use module::GraphModule;
-pub use observe::observe;
+pub use observe::{Visit, observe};
 pub use rand_chacha::ChaCha8Rng;
 pub use samples::Samples;
 pub use tensor::DynTensor;

@@ -17,8 +17,8 @@ impl Head {
     /// Finds the logits. Cross-entropy of a softmax of a softmax would train badly, hence the step back.
     pub(crate) fn of(graph: &Graph) -> Result<Self, TrainError> {
         let [output] = graph.outputs[..] else {
-            let needed = "exactly one is".to_string();
-            return Err(TrainError::Arity { what: "outputs", count: graph.outputs.len(), needed });
+            let problem = "a classifier has one; keep only the one with the logits".to_string();
+            return Err(TrainError::Arity { what: "outputs", count: graph.outputs.len(), problem });
         };
         let mut value = output;
         let classes = graph.value(output).shape.iter().product();

@@ -4,6 +4,9 @@ use crate::{GraphModule, Samples, TrainError, batch};
 use burn::module::Module;
 use niwaki_graph::ValueId;
 
+/// What [`observe`] calls: a value, its per-sample shape, and a batch of its data.
+pub type Visit<'a> = dyn FnMut(ValueId, &[usize], &[f32]) + 'a;
+
 /// Runs the graph in evaluation, `batch` samples at a time, and calls `visit` once per value and batch, inputs
 /// included, with the value's per-sample shape and its data: those of the batch's samples one after the other.
 ///
@@ -12,12 +15,7 @@ use niwaki_graph::ValueId;
 /// # Errors
 /// [`TrainError::Arity`] unless the graph has one input, [`TrainError::InputShape`] and [`TrainError::SampleLength`]
 /// for samples that do not fit, [`TrainError::Empty`] for none or an empty batch.
-pub fn observe(
-    module: &GraphModule,
-    samples: &Samples,
-    batch: usize,
-    visit: &mut dyn FnMut(ValueId, &[usize], &[f32]),
-) -> Result<(), TrainError> {
+pub fn observe(module: &GraphModule, samples: &Samples, batch: usize, visit: &mut Visit<'_>) -> Result<(), TrainError> {
     samples.check(module.structure(), batch)?;
     let module = module.valid();
     let device = module.device();

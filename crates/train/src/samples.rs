@@ -76,8 +76,8 @@ impl Samples {
     pub(crate) fn check(&self, graph: &Graph, batch: usize) -> Result<(), TrainError> {
         self.check_lengths()?;
         let [input] = graph.inputs[..] else {
-            let needed = "exactly one is".to_string();
-            return Err(TrainError::Arity { what: "inputs", count: graph.inputs.len(), needed });
+            let problem = "samples have one input; only such a graph can be run on them".to_string();
+            return Err(TrainError::Arity { what: "inputs", count: graph.inputs.len(), problem });
         };
         let value = graph.value(input);
         if value.shape != self.input_shape || value.shape.len() >= MAX_RANK {

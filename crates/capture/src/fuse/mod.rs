@@ -30,15 +30,18 @@ const RULES: &[Rule] = &[
     pool::separable_average,
     pool::global_average,
     pool::flattened_global_average,
+    pool::global_average_of_flattened,
 ];
 
 /// Applies all rules until none fits, and drops what does not reach an output.
 pub(crate) fn fuse(graph: &mut Graph) {
     loop {
-        let changed = RULES.iter().fold(false, |changed, rule| apply(graph, *rule) || changed);
-        let gates = activation::hard_swish(graph);
+        let mut changed = activation::hard_swish(graph);
+        for rule in RULES {
+            changed |= apply(graph, *rule);
+        }
         sweep(graph);
-        if !changed && !gates {
+        if !changed {
             break;
         }
     }

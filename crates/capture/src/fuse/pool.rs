@@ -80,6 +80,15 @@ pub(super) fn flattened_global_average(graph: &Graph, node: &Node) -> Option<Rew
     (single && fits).then(|| Rewrite::Into(Op::GlobalAvgPool { keep_dims: false }, before.inputs.clone()))
 }
 
+/// A global average of spatial dimensions that were put into one: `x.flatten(2, 3).mean_dim(2)`.
+pub(super) fn global_average_of_flattened(graph: &Graph, node: &Node) -> Option<Rewrite> {
+    let Op::GlobalAvgPool { keep_dims: false } = &node.op else { return None };
+    let before = maker(graph, node.inputs[0])?;
+    let Op::Reshape { shape: target } = &before.op else { return None };
+    let same_channels = target.first() == shape(graph, before.inputs[0]).first();
+    same_channels.then(|| Rewrite::Into(node.op.clone(), before.inputs.clone()))
+}
+
 fn unpadded(pool: &Pool) -> bool {
     pool.padding.iter().all(|pair| *pair == [0, 0])
 }

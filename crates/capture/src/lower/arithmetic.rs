@@ -21,7 +21,7 @@ impl Lowering<'_> {
             },
             Ir::Div(d) => match self.scalar(&d.rhs, &d.out) {
                 Some(b) => self.affine(1.0 / b, 0.0, &d.lhs, &d.out),
-                None => Err(Problem::NoCounterpart),
+                None => self.lower_masked_average(d).unwrap_or(Err(Problem::NoCounterpart)),
             },
             Ir::AddScalar(d) => self.affine(1.0, number(d.rhs), &d.lhs, &d.out),
             Ir::SubScalar(d) => self.affine(1.0, -number(d.rhs), &d.lhs, &d.out),

@@ -4,26 +4,6 @@ use super::{Lowering, Problem, Result, Slot};
 use burn_ir::{BatchNormOpIr, MatmulOpIr, ModuleOperationIr, ReduceDimOpIr, TensorIr};
 use niwaki_graph::{BatchNorm, Conv, Linear, Op, Pool, ValueId};
 
-/// A pooling window as Burn records it.
-struct Window<'a> {
-    kernel: &'a [usize],
-    stride: &'a [usize],
-    padding: &'a [usize],
-    count_include_pad: bool,
-    ceil_mode: bool,
-}
-
-impl Window<'_> {
-    fn pool(&self) -> Pool {
-        Pool {
-            kernel: self.kernel.to_vec(),
-            stride: self.stride.to_vec(),
-            padding: self.padding.iter().map(|padding| [*padding; 2]).collect(),
-            count_include_pad: self.count_include_pad,
-        }
-    }
-}
-
 impl Lowering<'_> {
     pub(super) fn lower_module(&mut self, op: &ModuleOperationIr) -> Result<Slot> {
         use ModuleOperationIr as Ir;
@@ -45,44 +25,20 @@ impl Lowering<'_> {
             }
             Ir::BatchNorm(d) => self.lower_batch_norm(d),
             Ir::MaxPool1d(d) => {
-                let window = Window {
-                    kernel: &[d.kernel_size],
-                    stride: &[d.stride],
-                    padding: &[d.padding],
-                    count_include_pad: false,
-                    ceil_mode: d.ceil_mode,
-                };
-                self.max_pool(&window, &[d.dilation], &d.x, &d.out)
+                let pool = window(&[d.kernel_size], &[d.stride], &[d.padding], false);
+                self.max_pool(pool, &[d.dilation], d.ceil_mode, &d.x, &d.out)
             }
             Ir::MaxPool2d(d) => {
-                let window = Window {
-                    kernel: &d.kernel_size,
-                    stride: &d.stride,
-                    padding: &d.padding,
-                    count_include_pad: false,
-                    ceil_mode: d.ceil_mode,
-                };
-                self.max_pool(&window, &d.dilation, &d.x, &d.out)
+                let pool = window(&d.kernel_size, &d.stride, &d.padding, false);
+                self.max_pool(pool, &d.dilation, d.ceil_mode, &d.x, &d.out)
             }
             Ir::AvgPool1d(d) => {
-                let window = Window {
-                    kernel: &[d.kernel_size],
-                    stride: &[d.stride],
-                    padding: &[d.padding],
-                    count_include_pad: d.count_include_pad,
-                    ceil_mode: d.ceil_mode,
-                };
-                self.pool(&window, Op::AvgPool(window.pool()), &d.x, &d.out)
+                let pool = window(&[d.kernel_size], &[d.stride], &[d.padding], d.count_include_pad);
+                self.pool(Op::AvgPool(pool), d.ceil_mode, &d.x, &d.out)
             }
             Ir::AvgPool2d(d) => {
-                let window = Window {
-                    kernel: &d.kernel_size,
-                    stride: &d.stride,
-                    padding: &d.padding,
-                    count_include_pad: d.count_include_pad,
-                    ceil_mode: d.ceil_mode,
-                };
-                self.pool(&window, Op::AvgPool(window.pool()), &d.x, &d.out)
+                let pool = window(&d.kernel_size, &d.stride, &d.padding, d.count_include_pad);
+                self.pool(Op::AvgPool(pool), d.ceil_mode, &d.x, &d.out)
             }
             Ir::AdaptiveAvgPool1d(d) => self.adaptive_pool(&[d.output_size], &d.x, &d.out),
             Ir::AdaptiveAvgPool2d(d) => self.adaptive_pool(&d.output_size, &d.x, &d.out),
@@ -153,8 +109,7 @@ impl Lowering<'_> {
         }
         let kernel: Vec<usize> =
             (1..shape.len()).map(|axis| if axis + 1 == d.axis { shape[axis] } else { 1 }).collect();
-        let pool =
-            Pool { stride: kernel.clone(), padding: vec![[0, 0]; kernel.len()], kernel, count_include_pad: true };
+        let pool = window(&kernel, &kernel, &vec![0; kernel.len()], true);
         self.emit(Op::AvgPool(pool), &[x], &d.out)
     }
 
@@ -194,17 +149,24 @@ impl Lowering<'_> {
         self.layer(Op::BatchNorm(norm), &d.x, &d.out)
     }
 
-    fn max_pool(&mut self, window: &Window, dilation: &[usize], x: &TensorIr, out: &TensorIr) -> Result<Slot> {
-        if dilation.iter().zip(window.kernel).any(|(dilation, kernel)| *dilation != 1 && *kernel != 1) {
+    fn max_pool(
+        &mut self,
+        pool: Pool,
+        dilation: &[usize],
+        ceil_mode: bool,
+        x: &TensorIr,
+        out: &TensorIr,
+    ) -> Result<Slot> {
+        if dilation.iter().zip(&pool.kernel).any(|(dilation, kernel)| *dilation != 1 && *kernel != 1) {
             return Err(Problem::DilatedPool);
         }
-        self.pool(window, Op::MaxPool(window.pool()), x, out)
+        self.pool(Op::MaxPool(pool), ceil_mode, x, out)
     }
 
     /// Pooling in ceil mode is accepted where it makes no difference.
-    fn pool(&mut self, window: &Window, op: Op, x: &TensorIr, out: &TensorIr) -> Result<Slot> {
+    fn pool(&mut self, op: Op, ceil_mode: bool, x: &TensorIr, out: &TensorIr) -> Result<Slot> {
         match self.layer(op, x, out) {
-            Err(Problem::Shape { .. }) if window.ceil_mode => Err(Problem::CeilMode),
+            Err(Problem::Shape { .. }) if ceil_mode => Err(Problem::CeilMode),
             result => result,
         }
     }
@@ -216,8 +178,17 @@ impl Lowering<'_> {
             return Err(Problem::UnevenPool);
         }
         let kernel: Vec<usize> = spatial.iter().zip(sizes).map(|(size, wanted)| size / wanted).collect();
-        let padding = vec![[0, 0]; kernel.len()];
-        let pool = Pool { stride: kernel.clone(), padding, kernel, count_include_pad: true };
+        let pool = window(&kernel, &kernel, &vec![0; kernel.len()], true);
         self.emit(Op::AvgPool(pool), &[x], out)
+    }
+}
+
+/// A window with as much padding after as before.
+fn window(kernel: &[usize], stride: &[usize], padding: &[usize], count_include_pad: bool) -> Pool {
+    Pool {
+        kernel: kernel.to_vec(),
+        stride: stride.to_vec(),
+        padding: padding.iter().map(|padding| [*padding; 2]).collect(),
+        count_include_pad,
     }
 }

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod layer;
+mod masked;
 mod movement;
 mod problem;
 
@@ -33,7 +34,7 @@ enum Slot {
     Constant(Box<Constant>),
     /// The result of arithmetic on constants alone, by this operation.
     Computed(String),
-    /// What an unsupported operation yields.
+    /// What an unsupported operation yields, where its batch dimension is lost.
     Broken,
 }
 
@@ -70,14 +71,15 @@ pub(crate) fn lower(recording: &Recording, batch: usize, options: &CaptureOption
             continue;
         }
         let slot = match lowering.lower(operation) {
-            Ok(slot) => slot,
+            Ok(slot) => Some(slot),
             Err(problem) => {
                 unsupported.extend(problem.report(operation, || lowering.trace.nearest_parameter(index)));
-                Slot::Broken
+                None
             }
         };
         for tensor in operation.outputs() {
-            lowering.slots.insert(tensor.id, slot.clone());
+            let slot = slot.clone().unwrap_or_else(|| lowering.stand_in(tensor));
+            lowering.slots.insert(tensor.id, slot);
         }
     }
     unsupported.extend(lowering.bind_outputs());
@@ -116,6 +118,16 @@ impl Lowering<'_> {
             }
         }
         unsupported
+    }
+
+    /// What an unsupported operation would yield: a value that no node yields, so that what follows is checked as well.
+    fn stand_in(&mut self, tensor: &TensorIr) -> Slot {
+        match tensor.shape.split_first() {
+            Some((batch, shape)) if *batch == self.batch => {
+                Slot::Value(self.graph.add_value("unsupported", shape.to_vec()))
+            }
+            _ => Slot::Broken,
+        }
     }
 
     fn lower(&mut self, operation: &OperationIr) -> Result<Slot> {
@@ -160,7 +172,12 @@ impl Lowering<'_> {
         };
         match view {
             Some(constant) => Slot::Constant(Box::new(constant)),
-            None => Slot::Computed(operation_name(operation)),
+            // The first computation is what the user has to look for.
+            None => operation
+                .inputs()
+                .map(|tensor| self.slot(tensor).clone())
+                .find(|slot| matches!(slot, Slot::Computed(_)))
+                .unwrap_or_else(|| Slot::Computed(operation_name(operation))),
         }
     }
 

@@ -99,7 +99,7 @@ impl Problem {
 fn alternative(operation: &str) -> &'static str {
     match operation {
         "Gelu" | "Erf" | "PRelu" | "LogSigmoid" => "`relu`, `leaky_relu`, `hard_swish` or `silu`",
-        "Abs" => "`x.clone().relu() + x.neg().relu()`",
+        "Abs" => "`relu(x.clone()) + relu(x.neg())`",
         "LayerNorm" => "`BatchNorm`, which folds into the layer before it",
         "LogSoftmax" | "Softmin" => {
             "`softmax`, or the bare logits: the largest is the same, and the loss can do the rest"

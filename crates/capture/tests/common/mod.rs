@@ -1,6 +1,6 @@
 //! Small modules to capture, and what every capture has to satisfy.
 
-#![allow(dead_code, reason = "each test file uses some of the modules")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses some of the modules; other crates may copy them")]
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};

@@ -88,7 +88,7 @@ impl Variant {
     /// Biases: ordinary ones, or ones that make accumulators wrap.
     pub(super) fn biases(&self, count: usize, random: &mut Random) -> Vec<i32> {
         let value = |random: &mut Random| match self.level {
-            Level::Largest => [i32::MIN, i32::MAX, random.next() as i32][random.between(0, 2) as usize],
+            Level::Largest => [i32::MIN, i32::MAX, random.bits() as i32][random.between(0, 2) as usize],
             _ => random.between(-30_000, 30_000) as i32,
         };
         (0..count).map(|_| value(random)).collect()
@@ -97,7 +97,7 @@ impl Variant {
     /// Multipliers for accumulators that sum `terms` products.
     pub(super) fn multipliers(&self, count: usize, terms: usize, random: &mut Random) -> Vec<i32> {
         // The deviation of a product of two random int8 is near 2^12.4; this puts the sum's near 2^6.
-        let fitting = (1i64 << 26) / (terms as u64).isqrt().max(1) as i64 >> self.shift;
+        let fitting = ((1i64 << 26) / (terms as u64).isqrt().max(1) as i64) >> self.shift;
         let value = |random: &mut Random| match self.level {
             Level::Fitting => random.between(fitting / 2, fitting * 2) as i32 & !1,
             Level::Largest => [i32::MAX - 1, 1 << 30, 0][random.between(0, 2) as usize],

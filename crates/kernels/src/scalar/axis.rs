@@ -25,13 +25,7 @@ impl Axis {
     #[inline(always)]
     fn new(window: &Window, axis: usize, size: usize) -> Self {
         let Window { kernel, stride, dilation, padding } = window;
-        Self {
-            kernel: kernel[axis],
-            stride: stride[axis],
-            dilation: dilation[axis],
-            padding: padding[axis],
-            size,
-        }
+        Self { kernel: kernel[axis], stride: stride[axis], dilation: dilation[axis], padding: padding[axis], size }
     }
 
     /// What a tap reads for one output; `None` in the padding.

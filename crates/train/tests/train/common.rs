@@ -1,26 +1,24 @@
 //! What several tests need: repeatable numbers, small graphs, a data set that can be learnt.
-// Each test binary uses a part of this.
-#![allow(dead_code)]
 
 use niwaki_graph::{BatchNorm, Binary, Conv, Graph, Linear, Op, ParamId, Pool, Unary, ValueId};
 use niwaki_train::{ChaCha8Rng, Samples};
 use rand::{RngExt, SeedableRng};
 
 /// Repeatable numbers, evenly spread over -1 to 1.
-pub fn numbers(seed: u64, count: usize) -> Vec<f32> {
+pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
 /// Adds a parameter of repeatable weights, scaled by its fan-in.
-pub fn weights(graph: &mut Graph, name: &str, shape: &[usize], fan_in: usize) -> ParamId {
+pub(crate) fn weights(graph: &mut Graph, name: &str, shape: &[usize], fan_in: usize) -> ParamId {
     let scale = (3.0 / fan_in as f32).sqrt();
     let data = numbers(graph.params.len() as u64 + 1, shape.iter().product());
     graph.add_param(name, shape.to_vec(), data.iter().map(|x| x * scale).collect())
 }
 
 /// Appends a convolution (square kernel, stride and padding in every spatial dimension) with bias.
-pub fn conv(
+pub(crate) fn conv(
     graph: &mut Graph,
     name: &str,
     x: ValueId,
@@ -43,7 +41,7 @@ pub fn conv(
 }
 
 /// Appends a batch normalisation with statistics that are neither zero nor one.
-pub fn batch_norm(graph: &mut Graph, name: &str, x: ValueId) -> ValueId {
+pub(crate) fn batch_norm(graph: &mut Graph, name: &str, x: ValueId) -> ValueId {
     let channels = graph.value(x).shape[0];
     let mut vector = |part: &str, offset: f32, scale: f32| {
         let data = numbers(graph.params.len() as u64 + 100, channels);
@@ -57,7 +55,7 @@ pub fn batch_norm(graph: &mut Graph, name: &str, x: ValueId) -> ValueId {
 }
 
 /// Appends a fully connected layer with bias.
-pub fn linear(graph: &mut Graph, name: &str, x: ValueId, out: usize) -> ValueId {
+pub(crate) fn linear(graph: &mut Graph, name: &str, x: ValueId, out: usize) -> ValueId {
     let inputs = *graph.value(x).shape.last().expect("not a scalar");
     let weight = weights(graph, &format!("{name}.weight"), &[inputs, out], inputs);
     let bias = Some(weights(graph, &format!("{name}.bias"), &[out], 30));
@@ -65,13 +63,13 @@ pub fn linear(graph: &mut Graph, name: &str, x: ValueId, out: usize) -> ValueId 
 }
 
 /// Appends a ReLU.
-pub fn relu(graph: &mut Graph, name: &str, x: ValueId) -> ValueId {
+pub(crate) fn relu(graph: &mut Graph, name: &str, x: ValueId) -> ValueId {
     graph.push(name, Op::Unary(Unary::Relu), &[x]).expect("fits")
 }
 
 /// A small network with what pruning has to cope with: batch normalisation, a depthwise convolution, a residual add
 /// that a value with three readers feeds, pooling, a linear layer and a softmax at the end.
-pub fn network(channels: usize, classes: usize) -> Graph {
+pub(crate) fn network(channels: usize, classes: usize) -> Graph {
     let mut graph = Graph::default();
     let x = graph.add_input("input0", vec![1, 8, 8]);
     let x = conv(&mut graph, "conv1", x, channels, 3, 1, 1);
@@ -93,17 +91,17 @@ pub fn network(channels: usize, classes: usize) -> Graph {
 }
 
 /// Noisy 8x8 images of as many patterns as there are classes.
-pub fn patterns(seed: u64, count: usize, classes: usize) -> Samples {
+pub(crate) fn patterns(seed: u64, count: usize, classes: usize) -> Samples {
     let prototypes: Vec<Vec<f32>> = (0..classes).map(|class| numbers(1000 + class as u64, 64)).collect();
     let noise = numbers(seed, count * 64);
     let labels: Vec<usize> = (0..count).map(|sample| sample % classes).collect();
-    let pixel = |(place, noise): (usize, &f32)| prototypes[labels[place / 64]][place % 64] + 0.8 * noise;
+    let pixel = |(place, noise): (usize, &f32)| prototypes[labels[place / 64]][place % 64] + 0.3 * noise;
     let inputs = noise.iter().enumerate().map(pixel).collect();
     Samples::new(vec![1, 8, 8], inputs, labels).expect("lengths agree")
 }
 
 /// The largest difference, relative to the larger of 1 and the expected magnitude.
-pub fn difference(got: &[f32], expected: &[f32]) -> f32 {
+pub(crate) fn difference(got: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(got.len(), expected.len());
     let each = got.iter().zip(expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
     each.fold(0.0, |worst, x| if x > worst || x.is_nan() { x } else { worst })

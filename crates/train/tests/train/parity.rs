@@ -1,17 +1,17 @@
 //! A graph against the same network written in Burn, with the same weights: evaluation, training loss, gradients,
 //! running statistics and optimiser steps.
 
-mod common;
-
+use crate::common::{difference, network, patterns};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Int, Tensor, TensorData, activation, module};
-use common::{difference, network, numbers, patterns};
 use niwaki_graph::Graph;
-use niwaki_train::{Device, DynTensor, GraphModule, Samples, TrainConfig, fit, gradients, predict};
+use niwaki_train::{
+    Device, DynTensor, GraphModule, Optimiser, Samples, Schedule, TrainConfig, fit, gradients, predict,
+};
 
 const CHANNELS: usize = 6;
 const CLASSES: usize = 4;
@@ -190,25 +190,27 @@ fn a_step_of_training_is_burns_step() {
     let device = Device::flex().autodiff();
     let (graph, samples) = (network(CHANNELS, CLASSES), patterns(5, 12, CLASSES));
     let mut native = Native::new(&graph, &device);
-    let mut optimiser = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.0).init();
+    let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
+    let mut optimiser = SgdConfig::new().with_momentum(Some(momentum)).init();
     for _ in 0..3 {
         let gradients = GradientsParams::from_grads(native.loss(&samples, &device).backward(), &native);
-        native = optimiser.step(0.01, native, gradients);
+        native = optimiser.step(0.05, native, gradients);
     }
     let config = TrainConfig {
         epochs: 3,
         batch: 12,
-        learning_rate: 0.01,
-        schedule: niwaki_train::Schedule::Constant,
+        learning_rate: 0.05,
+        optimiser: Optimiser::Sgd { momentum: 0.9 },
+        schedule: Schedule::Constant,
         weight_decay: 0.0,
         ..TrainConfig::default()
     };
     let fitted = fit(&graph, &samples, &config, &Device::flex(), &mut |_| {}).expect("trains");
     // Samples are in another order, so sums round differently.
-    assert!(difference(trained(&fitted, "conv1.weight"), &data(native.conv1.weight.val())) < 1e-4);
-    assert!(difference(trained(&fitted, "norm2.gamma"), &data(native.norm2.gamma.val())) < 1e-4);
-    assert!(difference(trained(&fitted, "fc.weight"), &data(native.fc.weight.val())) < 1e-4);
-    assert!(difference(trained(&fitted, "norm1.running_var"), &data(native.norm1.running_var.value_sync())) < 1e-4);
+    assert!(difference(trained(&fitted, "conv1.weight"), &data(native.conv1.weight.val())) < 1e-5);
+    assert!(difference(trained(&fitted, "norm2.gamma"), &data(native.norm2.gamma.val())) < 1e-5);
+    assert!(difference(trained(&fitted, "fc.weight"), &data(native.fc.weight.val())) < 1e-5);
+    assert!(difference(trained(&fitted, "norm1.running_var"), &data(native.norm1.running_var.value_sync())) < 1e-5);
 }
 
 #[test]
@@ -225,5 +227,4 @@ fn weights_come_back_unchanged() {
     let bias = graph.params.iter().position(|param| param.name == "fc.bias").expect("has one");
     graph.params[bias].shape = vec![1, CLASSES];
     assert_eq!(GraphModule::new(&graph, &Device::flex()).expect("can be run").to_graph(), graph);
-    assert_eq!(numbers(1, 3).len(), 3);
 }

@@ -1,8 +1,6 @@
 //! Each operation against plain loops, on a batch of two: that the mapping to Burn keeps the graph's semantics.
 
-mod common;
-
-use common::{difference, numbers};
+use crate::common::{difference, numbers};
 use niwaki_graph::{BatchNorm, Binary, Conv, Graph, Linear, Op, Pool, Unary};
 use niwaki_train::{Device, DynTensor, GraphModule};
 
@@ -219,7 +217,8 @@ fn functions_of_one_element() {
 
 #[test]
 fn functions_of_two_elements() {
-    let functions: [(Binary, fn(f32, f32) -> f32); 3] =
+    type Plain = fn(f32, f32) -> f32;
+    let functions: [(_, Plain); 3] =
         [(Binary::Add, |a, b| a + b), (Binary::Sub, |a, b| a - b), (Binary::Mul, |a, b| a * b)];
     for (function, plain) in functions {
         let (x, got) = run(&mut Graph::default(), Op::Binary(function), &[&[2, 3], &[2, 3]]);

@@ -1,0 +1,141 @@
+//! A blob to damage, and the means to.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use niwaki_blob::{
+    AlignedBytes, Blob, Interface, Manifest, OpKind, OpRecord, ReadError, TensorRecord, WriteError, Writer,
+};
+
+/// Tensors of [`finish`]: two operands and an output, and where each lies.
+pub(crate) const A: u16 = 0;
+pub(crate) const B: u16 = 1;
+pub(crate) const OUTPUT: u16 = 2;
+
+/// Offsets in the data section of [`finish`]: 512 bytes of weights or table, 64 biases, 64 multipliers.
+pub(crate) const WEIGHTS: u32 = 0;
+pub(crate) const BIAS: u32 = 512;
+pub(crate) const MULTIPLIERS: u32 = 768;
+
+pub(crate) fn tensor(offset: u32, shape: [u16; 3]) -> TensorRecord {
+    TensorRecord { offset, shape, zero_point: -3, reserved: 0, scale: 0.125 }
+}
+
+/// The operands' and the output's records. Operands are 4 x 4 x 2.
+pub(crate) fn tensors(output: [u16; 3]) -> Vec<TensorRecord> {
+    vec![tensor(0, [4, 4, 2]), tensor(32, [4, 4, 2]), tensor(64, output)]
+}
+
+pub(crate) fn interface(tensor: u16, shape: &[u32]) -> Interface<'static> {
+    Interface { name: "x", tensor, shape: shape.iter().copied().collect() }
+}
+
+pub(crate) fn manifest(output: [u16; 3]) -> Manifest<'static> {
+    let [height, width, channels] = output.map(u32::from);
+    Manifest {
+        name: "base",
+        recipe_hash: [0xa5; 32],
+        inputs: [interface(A, &[2, 4, 4]), interface(B, &[2, 4, 4])].into_iter().collect(),
+        outputs: [interface(OUTPUT, &[channels, height, width])].into_iter().collect(),
+    }
+}
+
+/// Lays out a blob of these parts, in an arena of 256 bytes.
+pub(crate) fn finish(
+    tensors: &[TensorRecord],
+    ops: &[OpRecord],
+    manifest: &Manifest<'_>,
+) -> Result<AlignedBytes, WriteError> {
+    let mut writer = Writer::new();
+    for record in tensors {
+        writer.tensor(*record);
+    }
+    for record in ops {
+        writer.op(*record);
+    }
+    // A softmax table that starts in full, which is also some weights.
+    let mut table = [1u16 << 7; 256];
+    table[0] = 1 << 15;
+    assert_eq!(writer.data(&table), WEIGHTS);
+    assert_eq!(writer.data(&[-77i32; 64]), BIAS);
+    assert_eq!(writer.data(&[1i32 << 28; 64]), MULTIPLIERS);
+    writer.finish(manifest, 256, 0)
+}
+
+/// A good record of a kind, with the shape of its output.
+pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
+    let mut op = OpRecord::new(kind, A, OUTPUT);
+    (op.weights, op.bias, op.multipliers) = (WEIGHTS, BIAS, MULTIPLIERS);
+    let window = [3, 3, 1, 1, 1, 1, 1, 1];
+    let output = match kind {
+        OpKind::Conv2d => {
+            (op.p, op.groups) = (window, 1);
+            [4, 4, 5]
+        }
+        OpKind::DepthwiseConv2d => {
+            (op.p, op.groups) = (window, 2);
+            [4, 4, 2]
+        }
+        OpKind::FullyConnected => [1, 1, 7],
+        OpKind::Add => {
+            (op.inputs[1], op.q) = (B, [1 << 21, -(1 << 21), 1 << 30]);
+            [4, 4, 2]
+        }
+        OpKind::Mul => {
+            (op.inputs[1], op.q[0]) = (B, 1 << 20);
+            [4, 4, 2]
+        }
+        OpKind::MaxPool => {
+            op.p = window;
+            [4, 4, 2]
+        }
+        OpKind::AvgPool => {
+            (op.p, op.q[0]) = (window, 9);
+            [4, 4, 2]
+        }
+        OpKind::Lut | OpKind::Softmax => [4, 4, 2],
+        OpKind::Concat | OpKind::Pad => {
+            op.q = [0, 1, 2];
+            [4, 5, 4]
+        }
+        OpKind::Transpose => {
+            op.p[..3].copy_from_slice(&[2, 0, 1]);
+            [2, 4, 4]
+        }
+    };
+    (op, output)
+}
+
+/// The blob of a good record after a change to it.
+pub(crate) fn changed(kind: OpKind, change: impl FnOnce(&mut OpRecord)) -> Result<AlignedBytes, WriteError> {
+    let (mut op, output) = good(kind);
+    change(&mut op);
+    finish(&tensors(output), &[op], &manifest(output))
+}
+
+pub(crate) fn rejected(error: ReadError) -> Option<WriteError> {
+    Some(WriteError::Rejected(error))
+}
+
+/// Makes the checksum right again after a change, as SPEC.md describes it.
+pub(crate) fn seal(blob: &mut [u8]) {
+    let total = u32::from_le_bytes(blob[8..12].try_into().unwrap()) as usize;
+    let Some(covered) = blob.get(16..total) else { return };
+    let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+    let crc = !covered.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step));
+    blob[12..16].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// A word of a blob.
+pub(crate) fn word(blob: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(blob[at..at + 4].try_into().unwrap())
+}
+
+/// Everything that can be asked of a blob.
+pub(crate) fn visit(blob: &Blob<'_>) {
+    assert!(blob.manifest().is_some());
+    for tensor in 0..=u16::MAX {
+        assert!(blob.tensor(tensor).range().end <= blob.tensor_bytes());
+    }
+    assert!(blob.inputs().iter().chain(blob.outputs()).all(|at| usize::from(*at) < blob.tensor_count()));
+    assert!(blob.records().iter().all(|record| blob.op(record).is_some()));
+    std::hint::black_box((blob.crc(), blob.op_set(), blob.scratch_bytes(), blob.bytes().len()));
+}

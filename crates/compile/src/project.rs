@@ -1,0 +1,31 @@
+//! What a model's crate tells the street.
+
+use burn::{module::Module, tensor::Device};
+use niwaki_capture::CaptureError;
+use niwaki_graph::Graph;
+use niwaki_train::{ChaCha8Rng, Samples};
+
+/// Samples to learn from and samples to be judged by.
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    /// For training, fine-tuning and calibration.
+    pub train: Samples,
+    /// For reporting alone.
+    pub test: Samples,
+}
+
+/// A model and its data.
+pub struct Project<M: Module> {
+    /// The crate's name: `env!("CARGO_PKG_NAME")`.
+    pub name: &'static str,
+    /// Where `recipe.toml` and the weights are: `env!("CARGO_MANIFEST_DIR")`.
+    pub folder: &'static str,
+    /// The model with fresh weights, or with its own where the recipe has no `[train]`.
+    pub model: fn(&Device) -> M,
+    /// Its forward pass as a graph; [`crate::capture`] with the shape of one input.
+    pub capture: fn(&M) -> Result<Graph, CaptureError>,
+    /// Its data; an error says what is missing and what to do.
+    pub data: fn() -> Result<DataSet, String>,
+    /// Changes a training sample in place each time it is used.
+    pub augment: Option<fn(&mut [f32], &mut ChaCha8Rng)>,
+}

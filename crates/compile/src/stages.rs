@@ -1,0 +1,137 @@
+//! Single stages that the street puts in a row.
+
+use crate::{Calibration, CompileError, FineTune, Importance, Prune, Quantise, Samples};
+use burn::tensor::Device;
+use niwaki_blob::AlignedBytes;
+use niwaki_graph::{Graph, fold_batch_norm};
+use niwaki_kernels::Isa;
+use niwaki_pack::artefact::{EvalSet, Layer};
+use niwaki_plan::Plan;
+use niwaki_prune::{Allocation, Limits, groups, shrink};
+use niwaki_quantise::{Method, quantise};
+use niwaki_train::{GraphModule, Progress, Teacher, TrainingData};
+
+/// Samples per batch where none are learnt from.
+pub(crate) const BATCH: usize = 256;
+
+/// A network after pruning.
+#[derive(Clone, Debug)]
+pub struct Pruned {
+    /// The smaller graph.
+    pub graph: Graph,
+    /// Layer by layer, before and after.
+    pub report: niwaki_prune::Report,
+}
+
+/// Removes channels as the recipe says; weights that stay are unchanged.
+pub(crate) fn cut(graph: &Graph, recipe: &Prune) -> Result<Pruned, CompileError> {
+    let groups = groups(graph)?;
+    let importance = match recipe.importance {
+        Importance::L1 => niwaki_prune::Importance::L1,
+        Importance::L2 => niwaki_prune::Importance::L2,
+    };
+    let limits = Limits { tile: recipe.tile, min_width: recipe.minimum };
+    let scores = importance.scores(graph, &groups);
+    let decision = Allocation::Uniform { ratio: recipe.ratio }.decide(&groups, &scores, limits)?;
+    let smaller = shrink(graph, &decision)?;
+    let report = niwaki_prune::Report::new(graph, &smaller);
+    Ok(Pruned { graph: smaller, report })
+}
+
+/// Trains a pruned graph on, with the unpruned one as teacher.
+pub(crate) fn recover(
+    pruned: &Graph,
+    teacher: &Graph,
+    data: TrainingData<'_>,
+    recipe: &FineTune,
+    seed: u64,
+    device: &Device,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Graph, CompileError> {
+    let mut config = recipe.config(seed);
+    if recipe.teacher_weight > 0.0 {
+        let (temperature, weight) = (recipe.temperature, recipe.teacher_weight);
+        config.distillation = Some(Teacher { graph: teacher.clone(), temperature, weight });
+    }
+    Ok(niwaki_train::fit(pruned, data, &config, device, progress)?)
+}
+
+/// A packed network and what the host made of the test samples with it.
+#[derive(Clone, Debug)]
+pub struct Int8 {
+    /// The blob.
+    pub blob: AlignedBytes,
+    /// Test inputs, labels and the host's outputs.
+    pub eval: EvalSet,
+    /// Operations in the blob's order.
+    pub layers: Vec<Layer>,
+    /// Parameters after folding batch normalisation.
+    pub parameters: usize,
+    /// Multiply-accumulates of one inference.
+    pub macs: usize,
+    /// Size of the arena.
+    pub arena_bytes: usize,
+}
+
+/// Folds, calibrates, quantises, plans and packs a graph, and runs the test samples through the result on the host's
+/// runtime: the code that runs on boards.
+///
+/// `calibration` are training samples: the first `recipe.samples` of them are looked at.
+pub fn quantise_and_pack(
+    name: &str,
+    graph: &Graph,
+    calibration: &Samples,
+    test: &Samples,
+    recipe: &Quantise,
+    recipe_hash: [u8; 32],
+    device: &Device,
+) -> Result<Int8, CompileError> {
+    let folded = fold_batch_norm(graph);
+    let module = GraphModule::new(&folded, device)?;
+    let mut histograms = niwaki_quantise::Calibration::new(folded.values.len());
+    let seen = calibration.slice(0..recipe.samples.min(calibration.len()));
+    niwaki_train::observe(&module, &seen, BATCH, &mut |id, _, data| histograms.observe(id, data))?;
+    let method = match recipe.calibration {
+        Calibration::MinMax => Method::MinMax,
+        Calibration::Percentile => Method::Percentile(recipe.percentile),
+        Calibration::Mse => Method::Mse,
+    };
+    let quantised = quantise(&folded, &histograms.ranges(method))?;
+    let plan = niwaki_plan::plan(&quantised)?;
+    let blob = niwaki_pack::pack(&plan, name, recipe_hash, Isa::CURRENT)?;
+    let eval = run(&blob, &plan, test)?;
+    let arena_bytes = niwaki::arena_bytes(&blob);
+    let (parameters, macs) = (folded.parameter_count(), folded.total_macs());
+    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, blob })
+}
+
+/// Runs samples through a blob on the host.
+fn run(blob: &[u8], plan: &Plan, samples: &Samples) -> Result<EvalSet, CompileError> {
+    let model = niwaki::Model::read(blob).map_err(CompileError::Run)?;
+    // 15 bytes more: the session starts at the first 16-byte boundary.
+    let mut arena = vec![0i8; model.arena_bytes() + 15];
+    let mut session = model.session_in(&mut arena).map_err(CompileError::Run)?;
+    let order = plan.memory_order(&plan.inputs[0]);
+    let mut eval = EvalSet {
+        input_bytes: session.input_mut(0).len(),
+        output_bytes: session.output(0).len(),
+        inputs: Vec::new(),
+        labels: samples.labels.iter().map(|label| *label as u16).collect(),
+        outputs: Vec::new(),
+    };
+    for index in 0..samples.len() {
+        let sample = samples.input(index);
+        let ordered: Vec<f32> = order.iter().map(|place| sample[*place]).collect();
+        session.quantise_input(0, &ordered);
+        eval.inputs.extend_from_slice(session.input_mut(0));
+        session.run().map_err(CompileError::Run)?;
+        eval.outputs.extend_from_slice(session.output(0));
+    }
+    Ok(eval)
+}
+
+/// Share of the samples that a float graph gets right.
+pub(crate) fn float_top1(graph: &Graph, samples: &Samples, device: &Device) -> Result<f64, CompileError> {
+    let module = GraphModule::new(graph, device)?;
+    Ok(niwaki_train::evaluate(&module, samples, BATCH)?.accuracy())
+}

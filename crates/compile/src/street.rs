@@ -1,0 +1,312 @@
+//! The street: train, prune, pack, each from the files that the one before left.
+
+use crate::stages::{self, cut, float_top1, quantise_and_pack, recover};
+use crate::{CompileError, DataSet, Project, Recipe};
+use burn::{module::Module, tensor::Device};
+use niwaki_graph::Graph;
+use niwaki_pack::artefact::{Report, Variant, write_atomically};
+use niwaki_train::{Progress, TrainingData};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Trained weights, in the model's folder or under `target/`.
+const WEIGHTS: &str = "weights.safetensors";
+/// What training was and how it went, beside the weights.
+const TRAINING: &str = "training.json";
+/// The network before and after pruning, as graphs.
+const UNPRUNED_GRAPH: &str = "unpruned.safetensors";
+const PRUNED_GRAPH: &str = "pruned.safetensors";
+/// What the graphs were made from, and their float quality.
+const PRUNING: &str = "pruning.json";
+
+/// What every stage works with.
+pub struct Context {
+    /// The recipe, with what the command line changed.
+    pub recipe: Recipe,
+    /// Where results go.
+    pub out: PathBuf,
+    /// Where networks run.
+    pub device: Device,
+    /// Called with the stage's name and its progress.
+    pub progress: Box<dyn FnMut(&str, &Progress)>,
+}
+
+/// `training.json`: enough to do it again and to see whether it came out the same.
+#[derive(Serialize, Deserialize)]
+struct TrainingRecord {
+    key: String,
+    seed: u64,
+    epochs: usize,
+    test_top1: f64,
+    /// Mean loss and accuracy on the training samples, per epoch.
+    curve: Vec<(f64, f64)>,
+}
+
+/// `pruning.json`.
+#[derive(Serialize, Deserialize)]
+struct PruningRecord {
+    key: String,
+    recipe_hash: String,
+    unpruned_top1: f64,
+    pruned_top1: f64,
+    channels: [usize; 2],
+}
+
+/// Trains the model from fresh weights and writes them, with a record of how it went. With `install`, the weights also
+/// replace those in the model's folder. Returns the files written.
+pub fn train<M: Module>(
+    project: &Project<M>,
+    context: &mut Context,
+    install: bool,
+) -> Result<Vec<PathBuf>, CompileError> {
+    let data = (project.data)().map_err(CompileError::Data)?;
+    let graph = fresh(project, context)?;
+    let (_, mut written) = train_graph(project, context, &graph, &data)?;
+    if install {
+        for name in [WEIGHTS, TRAINING] {
+            let target = Path::new(project.folder).join(name);
+            write_atomically(&target, &read(&context.out.join(name))?)?;
+            written.push(target);
+        }
+    }
+    Ok(written)
+}
+
+fn train_graph<M: Module>(
+    project: &Project<M>,
+    context: &mut Context,
+    graph: &Graph,
+    data: &DataSet,
+) -> Result<(Graph, Vec<PathBuf>), CompileError> {
+    let recipe = context.recipe.train.as_ref().ok_or_else(|| CompileError::NotTrainable(project.name.into()))?;
+    let config = recipe.config(context.recipe.seed);
+    let mut curve = Vec::new();
+    let report = &mut context.progress;
+    let mut progress = |at: &Progress| {
+        if at.step == at.steps {
+            curve.push((at.loss, at.accuracy));
+        }
+        report("train", at);
+    };
+    let trained = niwaki_train::fit(graph, samples(project, data), &config, &context.device, &mut progress)?;
+    let record = TrainingRecord {
+        key: training_key(project, context, graph, data),
+        seed: context.recipe.seed,
+        epochs: config.epochs,
+        test_top1: float_top1(&trained, &data.test, &context.device)?,
+        curve,
+    };
+    let files = [context.out.join(WEIGHTS), context.out.join(TRAINING)];
+    create(&context.out)?;
+    trained.save(&files[0])?;
+    write_atomically(&files[1], &json(&record))?;
+    Ok((trained, files.into()))
+}
+
+/// Prunes the trained model and fine-tunes it. Writes both networks as graphs; does nothing where they are up to date.
+pub fn prune<M: Module>(project: &Project<M>, context: &mut Context) -> Result<Vec<PathBuf>, CompileError> {
+    let data = (project.data)().map_err(CompileError::Data)?;
+    let (_, written) = pruned(project, context, &data)?;
+    Ok(written)
+}
+
+fn pruned<M: Module>(
+    project: &Project<M>,
+    context: &mut Context,
+    data: &DataSet,
+) -> Result<(PruningRecord, Vec<PathBuf>), CompileError> {
+    let (unpruned, mut written) = trained(project, context, data)?;
+    let recipe_hash = recipe_hash(project, context, &unpruned, data);
+    let key = keyed(&recipe_hash);
+    let files = [context.out.join(UNPRUNED_GRAPH), context.out.join(PRUNED_GRAPH), context.out.join(PRUNING)];
+    let stored = read(&files[2]).ok().and_then(|bytes| serde_json::from_slice::<PruningRecord>(&bytes).ok());
+    if let Some(record) = stored.filter(|record| record.key == key && files.iter().all(|file| file.exists())) {
+        return Ok((record, written));
+    }
+    let cut = cut(&unpruned, &context.recipe.prune)?;
+    let report = &mut context.progress;
+    let mut progress = |at: &Progress| report("fine-tune", at);
+    let (samples, seed) = (samples(project, data), context.recipe.seed);
+    let pruned =
+        recover(&cut.graph, &unpruned, samples, &context.recipe.fine_tune, seed, &context.device, &mut progress)?;
+    let record = PruningRecord {
+        key,
+        recipe_hash,
+        unpruned_top1: float_top1(&unpruned, &data.test, &context.device)?,
+        pruned_top1: float_top1(&pruned, &data.test, &context.device)?,
+        channels: [cut.report.before.channels, cut.report.after.channels],
+    };
+    // The record goes last: without it the graphs count as stale.
+    let _ = std::fs::remove_file(&files[2]);
+    create(&context.out)?;
+    unpruned.save(&files[0])?;
+    pruned.save(&files[1])?;
+    write_atomically(&files[2], &json(&record))?;
+    written.extend(files);
+    Ok((record, written))
+}
+
+/// Quantises and packs the network before and after pruning, which is done first where its result is stale. Writes two
+/// blobs, their evaluation sets and the report.
+pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(Report, Vec<PathBuf>), CompileError> {
+    let data = (project.data)().map_err(CompileError::Data)?;
+    let (record, mut written) = pruned(project, context, &data)?;
+    let hash = hash_bytes(&record.recipe_hash);
+    let mut variants = Vec::new();
+    let qualities = [record.unpruned_top1, record.pruned_top1];
+    let names = [format!("{}-unpruned", project.name), project.name.to_string()];
+    // Everything is computed before anything is written: a failure leaves the earlier results whole.
+    for (index, file) in [UNPRUNED_GRAPH, PRUNED_GRAPH].into_iter().enumerate() {
+        let graph = Graph::load(&context.out.join(file))?;
+        let (recipe, device) = (&context.recipe.quantise, &context.device);
+        let int8 = quantise_and_pack(project.name, &graph, &data.train, &data.test, recipe, hash, device)?;
+        let (blob, eval) = (format!("{}.nwk", names[index]), format!("{}.eval.safetensors", names[index]));
+        let variant = Variant {
+            blob: blob.clone(),
+            eval: eval.clone(),
+            samples: int8.eval.len(),
+            float_quality: qualities[index],
+            int8_quality: int8.eval.top1(),
+            parameters: int8.parameters,
+            macs: int8.macs,
+            blob_bytes: int8.blob.len(),
+            arena_bytes: int8.arena_bytes,
+            channels: record.channels[index],
+            layers: int8.layers.clone(),
+        };
+        variants.push((variant, int8, blob, eval));
+    }
+    for (_, int8, blob, eval) in &variants {
+        write_atomically(&context.out.join(blob), &int8.blob)?;
+        int8.eval.save(&context.out.join(eval))?;
+        written.extend([context.out.join(blob), context.out.join(eval)]);
+    }
+    let mut variants = variants.into_iter().map(|(variant, ..)| variant);
+    let (Some(unpruned), Some(pruned)) = (variants.next(), variants.next()) else {
+        unreachable!("two graphs were packed");
+    };
+    let (model, metric) = (project.name.to_string(), "top-1".to_string());
+    let report = Report { model, recipe_hash: record.recipe_hash, metric, unpruned, pruned };
+    report.save(&context.out)?;
+    written.push(context.out.join(niwaki_pack::artefact::REPORT));
+    Ok((report, written))
+}
+
+/// The captured graph with fresh weights, or the model's own.
+pub(crate) fn fresh<M: Module>(project: &Project<M>, context: &Context) -> Result<Graph, CompileError> {
+    context.device.seed(context.recipe.seed);
+    Ok((project.capture)(&(project.model)(&context.device))?)
+}
+
+/// The captured graph with trained weights: those in the model's folder, else those of an earlier training, else, where
+/// the recipe says how, trained now; a recipe without `[train]` means that the model brings its weights.
+fn trained<M: Module>(
+    project: &Project<M>,
+    context: &mut Context,
+    data: &DataSet,
+) -> Result<(Graph, Vec<PathBuf>), CompileError> {
+    let graph = fresh(project, context)?;
+    let installed = Path::new(project.folder).join(WEIGHTS);
+    if installed.exists() {
+        return Ok((with_weights(project, graph, &installed)?, Vec::new()));
+    }
+    if context.recipe.train.is_none() {
+        return Ok((graph, Vec::new()));
+    }
+    let key = training_key(project, context, &graph, data);
+    let record = read(&context.out.join(TRAINING)).ok();
+    let record = record.and_then(|bytes| serde_json::from_slice::<TrainingRecord>(&bytes).ok());
+    if record.is_some_and(|record| record.key == key) {
+        let weights = context.out.join(WEIGHTS);
+        return Ok((with_weights(project, graph, &weights)?, Vec::new()));
+    }
+    train_graph(project, context, &graph, data)
+}
+
+/// Puts stored parameters into a graph, by name.
+fn with_weights<M: Module>(project: &Project<M>, mut graph: Graph, path: &Path) -> Result<Graph, CompileError> {
+    let stored = Graph::load(path)?;
+    let wrong = |reason: String| CompileError::Weights { path: path.into(), reason, model: project.name.into() };
+    for param in &mut graph.params {
+        let found = stored.params.iter().find(|other| other.name == param.name);
+        let found = found.ok_or_else(|| wrong(format!("it has no `{}`", param.name)))?;
+        if found.shape != param.shape {
+            let (name, here) = (&param.name, &param.shape);
+            return Err(wrong(format!("`{name}` has the shape {:?}, the model wants {here:?}", found.shape)));
+        }
+        param.data.clone_from(&found.data);
+    }
+    Ok(graph)
+}
+
+fn samples<'a, M: Module>(project: &'a Project<M>, data: &'a DataSet) -> TrainingData<'a> {
+    let augment = project.augment.as_ref().map(|augment| augment as &niwaki_train::Augment<'_>);
+    TrainingData { samples: &data.train, validation: None, augment }
+}
+
+fn hash_graph(hasher: &mut Sha256, graph: &Graph) {
+    hasher.update(graph.to_string());
+    for param in &graph.params {
+        param.data.iter().for_each(|x| hasher.update(x.to_le_bytes()));
+    }
+}
+
+fn hash_data(hasher: &mut Sha256, data: &DataSet) {
+    for samples in [&data.train, &data.test] {
+        samples.inputs.iter().for_each(|x| hasher.update(x.to_le_bytes()));
+        samples.labels.iter().for_each(|label| hasher.update((*label as u64).to_le_bytes()));
+    }
+}
+
+/// Hash over the recipe, the weights and the data: what a blob's manifest carries.
+fn recipe_hash<M: Module>(project: &Project<M>, context: &Context, graph: &Graph, data: &DataSet) -> String {
+    let mut hasher = Sha256::new();
+    let recipe = Recipe { train: None, ..context.recipe.clone() };
+    hasher.update(format!("niwaki {} {} {recipe:?}", env!("CARGO_PKG_VERSION"), project.name));
+    hash_graph(&mut hasher, graph);
+    hash_data(&mut hasher, data);
+    hex(&hasher.finalize())
+}
+
+fn training_key<M: Module>(project: &Project<M>, context: &Context, fresh: &Graph, data: &DataSet) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{} {} {:?}", project.name, context.recipe.seed, context.recipe.train));
+    hash_graph(&mut hasher, fresh);
+    hash_data(&mut hasher, data);
+    keyed(&hex(&hasher.finalize()))
+}
+
+/// A key for stored results: they are stale once the program that made them changed.
+fn keyed(hash: &str) -> String {
+    let program = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
+    format!("{hash}-{}", &hex(&Sha256::digest(program))[..16])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hash_bytes(hex: &str) -> [u8; 32] {
+    let byte = |place: usize| hex.get(2 * place..2 * place + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    std::array::from_fn(|place| byte(place).unwrap_or(0))
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(value).expect("records have string keys only")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CompileError> {
+    std::fs::read(path).map_err(|source| CompileError::file(path, source))
+}
+
+fn create(folder: &Path) -> Result<(), CompileError> {
+    std::fs::create_dir_all(folder).map_err(|source| CompileError::file(folder, source))
+}
+
+/// The pruned model, cut but not fine-tuned: what `--dry-run` shows.
+pub(crate) fn preview<M: Module>(project: &Project<M>, context: &mut Context) -> Result<stages::Pruned, CompileError> {
+    let data = (project.data)().map_err(CompileError::Data)?;
+    let (graph, _) = trained(project, context, &data)?;
+    cut(&graph, &context.recipe.prune)
+}

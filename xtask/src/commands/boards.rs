@@ -1,0 +1,77 @@
+//! `boards`: lists the boards, and whether anyone has run them on silicon.
+
+use crate::{
+    board::{self, Board},
+    output::{self, table, thousands},
+    toolchain::Need,
+    workplace::Workplace,
+};
+use serde::Serialize;
+
+/// List the boards: core, memories, how they are run, and whether that was ever on silicon
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Entry {
+    name: String,
+    description: String,
+    core: String,
+    target: Option<String>,
+    clock_hz: Option<u64>,
+    flash_budget: Option<u64>,
+    ram_budget: Option<u64>,
+    runner: String,
+    emulated: bool,
+    silicon: bool,
+    /// What is not installed yet.
+    missing: Vec<String>,
+}
+
+pub(crate) fn run(work: &Workplace, _args: &Args) -> anyhow::Result<()> {
+    let boards: anyhow::Result<Vec<Board>> = board::all(work).iter().map(|name| Board::find(work, name)).collect();
+    let entries: Vec<Entry> = boards?.iter().map(entry).collect();
+    output::result(work, &entries, || show(&entries))
+}
+
+fn entry(board: &Board) -> Entry {
+    let spec = board.spec.clone();
+    let missing = |need: &Need| need.check().fix.map(|_| need.to_string());
+    Entry {
+        missing: board.needs().iter().filter_map(missing).collect(),
+        runner: board.runner_name(),
+        emulated: board.emulated(),
+        name: spec.name,
+        description: spec.description,
+        core: spec.core,
+        target: spec.target,
+        clock_hz: spec.clock_hz,
+        flash_budget: spec.budget.map(|budget| budget.flash_bytes),
+        ram_budget: spec.budget.map(|budget| budget.ram_bytes),
+        silicon: spec.silicon,
+    }
+}
+
+fn show(entries: &[Entry]) -> String {
+    let head = ["board", "description", "core", "runs on", "flash for use", "RAM for use", "run on silicon", "missing"];
+    let mut table = table(head, 9);
+    for entry in entries {
+        let bytes = |bytes: Option<u64>| bytes.map_or("-".into(), thousands);
+        let silicon = match (&entry.target, entry.silicon) {
+            (None, _) => "-",
+            (_, true) => "yes",
+            (_, false) => "never",
+        };
+        table.add_row([
+            entry.name.clone(),
+            entry.description.clone(),
+            entry.core.clone(),
+            entry.runner.clone(),
+            bytes(entry.flash_budget),
+            bytes(entry.ram_budget),
+            silicon.into(),
+            entry.missing.join(", "),
+        ]);
+    }
+    table.to_string()
+}

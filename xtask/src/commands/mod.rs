@@ -1,0 +1,73 @@
+//! The commands, one file each.
+
+mod boards;
+mod deploy;
+mod diff;
+mod doctor;
+mod models;
+mod pack;
+mod prune;
+mod run;
+mod setup;
+mod size;
+mod test;
+mod train;
+
+use crate::{board, workplace::Workplace};
+
+/// What `cargo xtask` can do.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    Setup(setup::Args),
+    Doctor(doctor::Args),
+    Deploy(deploy::Args),
+    Train(train::Args),
+    Prune(prune::Args),
+    Pack(pack::Args),
+    Run(run::Args),
+    Size(size::Args),
+    Diff(diff::Args),
+    Models(models::Args),
+    Boards(boards::Args),
+    Test(test::Args),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(&self, work: &Workplace) -> anyhow::Result<()> {
+        match self {
+            Self::Setup(args) => setup::run(work, args),
+            Self::Doctor(args) => doctor::run(work, args),
+            Self::Deploy(args) => deploy::run(work, args),
+            Self::Train(args) => train::run(work, args),
+            Self::Prune(args) => prune::run(work, args),
+            Self::Pack(args) => pack::run(work, args),
+            Self::Run(args) => run::run(work, args),
+            Self::Size(args) => size::run(work, args),
+            Self::Diff(args) => diff::run(work, args),
+            Self::Models(args) => models::run(work, args),
+            Self::Boards(args) => boards::run(work, args),
+            Self::Test(args) => test::run(work, args),
+        }
+    }
+}
+
+/// What every command that uses a board takes.
+#[derive(clap::Args, Clone, Debug)]
+struct BoardArgs {
+    /// A board in boards/, or the path of a folder with a board crate of your own
+    #[arg(long, default_value = board::DEFAULT)]
+    board: String,
+    /// Install nothing; fail if something is missing
+    #[arg(long)]
+    no_setup: bool,
+}
+
+impl BoardArgs {
+    /// Finds the board, and what has to be installed for it.
+    fn ready(&self, work: &Workplace) -> anyhow::Result<board::Board> {
+        let board = board::Board::find(work, &self.board)?;
+        setup::ready(&board.needs(), self.no_setup)?;
+        Ok(board)
+    }
+}

@@ -1,0 +1,174 @@
+//! `test`: everything that CI runs, step by step.
+
+use crate::{
+    board::{self, Board},
+    cargo::cargo,
+    commands::setup,
+    output, progress,
+    rules::Dependencies,
+    sample,
+    steps::{Outcome, Run, check, tests},
+    workplace::Workplace,
+};
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use std::{path::Path, process::Command};
+
+/// Run everything that CI runs: formatting, lints, dependency rules, tests, firmware, deployments
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Leave out what takes minutes: Burn, deployments
+    #[arg(long)]
+    quick: bool,
+    /// Instead, build Burn's flex, ndarray and wgpu devices in target/devices and check that they agree
+    #[arg(long, conflicts_with = "quick")]
+    devices: bool,
+    /// Install nothing; fail if something is missing
+    #[arg(long)]
+    no_setup: bool,
+}
+
+pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
+    let mut run = Run::default();
+    run.step("setup", || {
+        let needs = setup::all_needs(work, args.devices);
+        needs.and_then(|needs| setup::ready(&needs, args.no_setup)).into()
+    });
+    if args.devices {
+        devices(work, &mut run);
+    } else {
+        everything(work, &mut run, args.quick);
+    }
+    output::result(work, &run, || run.summary())?;
+    let failed = run.failed();
+    ensure!(failed == 0, "{failed} failed; what they said is above");
+    Ok(())
+}
+
+fn devices(work: &Workplace, run: &mut Run) {
+    let mut command = cargo(&work.root);
+    command.args(["test", "--release", "--package", "niwaki-tests", "--features", "devices", "--test", "devices"]);
+    command.args(["--target-dir", "target/devices", "--no-fail-fast"]);
+    run.step("Burn devices agree: flex, ndarray, wgpu", || tests(&mut command, "building Burn for three devices"));
+}
+
+fn everything(work: &Workplace, run: &mut Run, quick: bool) {
+    let boards = work.root.join("boards");
+    let dependencies = Dependencies::read(&work.root);
+    let (free, burn) = match &dependencies {
+        Ok(all) => (all.without_burn(), all.with_burn()),
+        Err(_) => (Vec::new(), Vec::new()),
+    };
+    run.step("dependency rules, host", || broken(dependencies.map(|all| all.broken_rules())));
+    run.step("dependency rules, boards", || broken(Dependencies::read(&boards).map(|all| all.broken_on_boards())));
+    run.step("formatting, host", || check(cargo(&work.root).args(["fmt", "--all", "--check"]), "cargo fmt"));
+    run.step("formatting, boards", || check(cargo(&boards).args(["fmt", "--all", "--check"]), "cargo fmt"));
+    run.step("lints, crates without Burn", || clippy(&work.root, &free, &["--all-targets"]));
+    run.step("lints, boards on this machine", || clippy(&boards, &host_boards(work), &["--all-targets"]));
+    run.step("tests, crates without Burn", || {
+        tests(cargo(&work.root).args(["test", "--no-fail-fast"]).args(packages(&free)), "testing crates without Burn")
+    });
+    run.step("tests, boards", || tests(cargo(&boards).args(["test", "--no-fail-fast"]), "testing boards"));
+    run.step("documentation", || {
+        let mut command = cargo(&work.root);
+        command.args(["doc", "--no-deps"]).args(packages(&free)).env("RUSTDOCFLAGS", "-D warnings");
+        check(&mut command, "cargo doc")
+    });
+    for name in board::all(work) {
+        firmware(work, run, &name);
+    }
+    with_burn(work, run, &burn, quick);
+    run.step("Burn devices agree", || Outcome::skipped("a build of its own: cargo xtask test --devices"));
+}
+
+/// What needs Burn, and with it minutes.
+fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
+    let mut slow = |name: &str, action: &dyn Fn() -> Outcome| {
+        run.step(name, || if quick { Outcome::skipped("left out by --quick") } else { action() });
+    };
+    slow("lints, crates on Burn", &|| clippy(&work.root, burn, &["--all-targets"]));
+    slow("tests, crates on Burn", &|| {
+        let mut command = cargo(&work.root);
+        command.args(["test", "--release", "--no-fail-fast"]).args(packages(burn));
+        tests(&mut command, "testing crates on Burn")
+    });
+    for board in ["host", board::DEFAULT] {
+        slow(&format!("deploy digits on {board}"), &|| deploy(work, board).into());
+    }
+    slow("budgets of digits", &|| {
+        check(xtask(work).args(["size", "digits", "--board", board::DEFAULT]), "cargo xtask size digits")
+    });
+}
+
+fn broken(rules: anyhow::Result<Vec<String>>) -> Outcome {
+    match rules {
+        Ok(broken) if broken.is_empty() => Outcome::passed(),
+        Ok(broken) => Outcome::failed(broken.join("\n")),
+        Err(error) => Outcome::failed(format!("{error:#}")),
+    }
+}
+
+fn packages(names: &[String]) -> impl Iterator<Item = String> {
+    names.iter().map(|name| format!("--package={name}"))
+}
+
+fn clippy(folder: &Path, names: &[String], more: &[&str]) -> Outcome {
+    let mut command = cargo(folder);
+    command.arg("clippy").args(more).args(packages(names)).args(["--", "-D", "warnings"]);
+    check(&mut command, "cargo clippy")
+}
+
+/// What is linted and tested on this machine: the boards that are processes, and what all boards share.
+fn host_boards(work: &Workplace) -> Vec<String> {
+    let boards = board::all(work).into_iter().filter_map(|name| Board::find(work, &name).ok());
+    let hosts = boards.filter(|board| board.spec.target.is_none()).map(|board| board.package);
+    hosts.chain(["niwaki-board".to_string()]).collect()
+}
+
+/// Lints and builds a microcontroller's firmware around the smallest blob.
+fn firmware(work: &Workplace, run: &mut Run, name: &str) {
+    let board = match Board::find(work, name) {
+        Ok(board) => board,
+        Err(error) => return run.step(&format!("board {name}"), || Outcome::failed(format!("{error:#}"))),
+    };
+    let Some(target) = &board.spec.target else { return };
+    let blob = match sample::write(&work.root.join("target/niwaki")) {
+        Ok(blob) => blob,
+        Err(error) => return run.step(&format!("board {name}"), || Outcome::failed(format!("{error:#}"))),
+    };
+    let with_blob = |verb: &str| {
+        let mut command = cargo(&board.folder);
+        command.args([verb, "--release", "--target", target, "--package", &board.package]).env("NIWAKI_BLOB", &blob);
+        command
+    };
+    let mut lints = with_blob("clippy");
+    lints.args(["--", "-D", "warnings"]);
+    run.step(&format!("lints, {name}"), || check(&mut lints, "cargo clippy"));
+    run.step(&format!("firmware, {name}"), || check(&mut with_blob("build"), "building firmware"));
+}
+
+/// This program, as one types it: cargo may have to build it anew after the steps before.
+fn xtask(work: &Workplace) -> Command {
+    let mut command = cargo(&work.root);
+    command.args(["run", "--quiet", "--package", "xtask", "--"]);
+    command
+}
+
+/// Deploys the example and looks into the result: every sample was run, and none differs.
+fn deploy(work: &Workplace, board: &str) -> anyhow::Result<()> {
+    let mut command = xtask(work);
+    command.args(["deploy", "digits", "--no-setup", "--quiet", "--json", "--board", board]);
+    let spinner = progress::spinner(&format!("deploying digits on {board}"));
+    let output = command.output()?;
+    drop(spinner);
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    let result: Value = serde_json::from_slice(&output.stdout).context("deploy printed no JSON")?;
+    for which in ["unpruned", "pruned"] {
+        let board = &result[which]["board"];
+        let (run, of) = (board["samples"].as_u64(), result[which]["host"]["samples"].as_u64());
+        ensure!(run.is_some() && run == of, "the {which} network ran {run:?} of {of:?} samples");
+        let differing = board["differing"].as_array().map(Vec::len);
+        ensure!(differing == Some(0), "the {which} network differs from the host on {differing:?} samples");
+    }
+    Ok(())
+}

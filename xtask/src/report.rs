@@ -1,0 +1,168 @@
+//! The report of a deployment: one table of quantities before and after pruning, and one of layers.
+
+use crate::{
+    board::Board,
+    elf::Sections,
+    layers,
+    measure::{Measured, Unit},
+    output::{percent, ratio, table, thousands},
+    variant::Which,
+};
+use niwaki_pack::artefact::{Report, Variant};
+use serde::{Deserialize, Serialize};
+
+/// One network on one board.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Column {
+    /// What the host measured.
+    pub(crate) host: Variant,
+    /// The firmware with this network; absent where it does not fit and for a board that is a process.
+    pub(crate) firmware: Option<Sections>,
+    /// RAM that the firmware leaves for the stack.
+    pub(crate) stack_bytes: Option<u64>,
+    /// What the board did; absent where the network does not fit.
+    pub(crate) board: Option<Measured>,
+    /// Why it was not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_run: Option<String>,
+}
+
+/// A model on a board, before and after pruning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Deployment {
+    pub(crate) model: String,
+    pub(crate) board: String,
+    /// Whether the board is emulated.
+    pub(crate) emulated: bool,
+    /// Whether anyone has run this board's firmware on silicon.
+    pub(crate) silicon: bool,
+    /// Hash over recipe, weights and data.
+    pub(crate) recipe_hash: String,
+    /// What the qualities are.
+    pub(crate) metric: String,
+    pub(crate) unpruned: Column,
+    pub(crate) pruned: Column,
+}
+
+impl Deployment {
+    /// Puts the columns together.
+    pub(crate) fn new(board: &Board, report: &Report, unpruned: Column, pruned: Column) -> Self {
+        Self {
+            model: report.model.clone(),
+            board: board.name().to_string(),
+            emulated: board.emulated(),
+            silicon: board.spec.silicon,
+            recipe_hash: report.recipe_hash.clone(),
+            metric: report.metric.clone(),
+            unpruned,
+            pruned,
+        }
+    }
+
+    /// One of the columns.
+    pub(crate) fn column(&self, which: Which) -> &Column {
+        match which {
+            Which::Unpruned => &self.unpruned,
+            Which::Pruned => &self.pruned,
+        }
+    }
+
+    /// Both tables and what has to be said about them.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("{} on {}{}\n", self.model, self.board, standing(self.emulated, self.silicon));
+        text.push_str(&format!("{}\n\n{}\n", self.quantities(), layers::table(&self.unpruned, &self.pruned)));
+        for note in self.notes() {
+            text.push_str(&format!("{note}\n"));
+        }
+        text
+    }
+
+    fn quantities(&self) -> comfy_table::Table {
+        let mut table = table(["", "before", "after pruning", "after / before"], 1);
+        let mut row = |what: &str, cells: [String; 3]| {
+            let [before, after, ratio] = cells;
+            table.add_row([what.to_string(), before, after, ratio]);
+        };
+        let (metric, board) = (&self.metric, &self.board);
+        row(&format!("{metric}, float"), self.quality(|column| Some(column.host.float_quality)));
+        row(&format!("{metric}, int8 on the host"), self.quality(|column| Some(column.host.int8_quality)));
+        let on_board = |column: &Column| column.board.as_ref().map(|board| board.quality);
+        row(&format!("{metric}, int8 on {board}"), self.quality(on_board));
+        row("samples on which host and board differ", self.differing());
+        let count = |value: fn(&Variant) -> usize| self.number(move |column| Some(value(&column.host) as u64));
+        row("parameters", count(|host| host.parameters));
+        row("channels", count(|host| host.channels));
+        row("multiply-accumulates", count(|host| host.macs));
+        row("blob, bytes", count(|host| host.blob_bytes));
+        row("arena, bytes", count(|host| host.arena_bytes));
+        let firmware = |value: fn(&Sections) -> u64| self.number(move |column| column.firmware.as_ref().map(value));
+        row("flash, bytes", firmware(Sections::flash));
+        row("  .text", firmware(|sections| sections.text));
+        row("  .rodata (with the blob)", firmware(|sections| sections.rodata));
+        row("  .data", firmware(|sections| sections.data));
+        row("RAM, bytes", firmware(Sections::ram));
+        row("  .data", firmware(|sections| sections.data));
+        row("  .bss (with the arena)", firmware(|sections| sections.bss));
+        row("  left for the stack", self.number(|column| column.stack_bytes));
+        let total = |column: &Column| Some(column.board.as_ref()?.count.as_ref()?.total);
+        row(&format!("{} per inference", self.unit()), self.number(total));
+        table
+    }
+
+    /// What is counted per inference.
+    fn unit(&self) -> Unit {
+        let counts = Which::BOTH.iter().filter_map(|which| self.column(*which).board.as_ref()?.count.as_ref());
+        counts.map(|count| count.unit).next().unwrap_or(Unit::Instructions)
+    }
+
+    fn quality(&self, value: impl Fn(&Column) -> Option<f64>) -> [String; 3] {
+        let (before, after) = (value(&self.unpruned), value(&self.pruned));
+        let text = |value: Option<f64>| value.map_or("-".into(), percent);
+        let change = before.zip(after).map(|(before, after)| format!("{:+.2} points", (after - before) * 100.0));
+        [text(before), text(after), change.unwrap_or_default()]
+    }
+
+    fn number(&self, value: impl Fn(&Column) -> Option<u64>) -> [String; 3] {
+        let (before, after) = (value(&self.unpruned), value(&self.pruned));
+        let text = |value: Option<u64>| value.map_or("-".into(), thousands);
+        let ratio = before.zip(after).map(|(before, after)| ratio(before, after));
+        [text(before), text(after), ratio.unwrap_or_default()]
+    }
+
+    fn differing(&self) -> [String; 3] {
+        let text = |column: &Column| match &column.board {
+            Some(board) => format!("{} of {}", board.differing.len(), board.samples),
+            None => "-".into(),
+        };
+        [text(&self.unpruned), text(&self.pruned), String::new()]
+    }
+
+    /// Why cells are empty, and what the numbers are not.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.column(Which::Pruned).firmware.is_none() && self.pruned.board.is_some() {
+            notes.push(format!("no flash and RAM: {} is a process of this computer", self.board));
+        }
+        for which in Which::BOTH {
+            let column = self.column(which);
+            notes.extend(column.not_run.as_ref().map(|reason| format!("{which}: not run: {reason}")));
+            let uncounted = column.board.as_ref().and_then(|board| board.uncounted.as_ref());
+            let note = uncounted.map(|reason| format!("no {}: {reason}", self.unit()));
+            notes.extend(note.filter(|note| !notes.contains(note)));
+        }
+        if self.emulated {
+            notes.push("instructions are executed instructions under emulation: no measure of time".into());
+        }
+        notes
+    }
+}
+
+/// What a reader has to know before any number: ` (emulated; never run on silicon)`.
+pub(crate) fn standing(emulated: bool, silicon: bool) -> &'static str {
+    match (emulated, silicon) {
+        (true, false) => " (emulated; never run on silicon)",
+        (true, true) => " (emulated)",
+        (false, false) => " (never run on silicon)",
+        (false, true) => "",
+    }
+}

@@ -1,0 +1,44 @@
+//! The smallest blob: one operation that copies four bytes. For building a firmware where no model is packed.
+
+use anyhow::{Context, anyhow};
+use niwaki_blob::{Interface, Manifest, OpKind, OpRecord, TensorRecord, Writer};
+use std::path::{Path, PathBuf};
+
+/// Writes it into a folder; gives its absolute path.
+pub(crate) fn write(folder: &Path) -> anyhow::Result<PathBuf> {
+    let path = folder.join("sample.nwk");
+    niwaki_pack::artefact::write_atomically(&path, &bytes()?)?;
+    path.canonicalize().with_context(|| path.display().to_string())
+}
+
+fn bytes() -> anyhow::Result<Vec<u8>> {
+    let mut writer = Writer::new();
+    let tensor = |offset| TensorRecord { offset, shape: [1, 1, 4], zero_point: 0, reserved: 0, scale: 1.0 };
+    let (input, output) = (writer.tensor(tensor(0)), writer.tensor(tensor(16)));
+    // Entry i of a table is for the input i - 128.
+    let table: Vec<i8> = (i8::MIN..=i8::MAX).collect();
+    let weights = writer.data(&table);
+    writer.op(OpRecord { weights, ..OpRecord::new(OpKind::Lut, input, output) });
+    let interface = |name, tensor| Interface { name, tensor, shape: [4].into_iter().collect() };
+    let manifest = Manifest {
+        name: "sample",
+        recipe_hash: [0; 32],
+        inputs: [interface("input0", input)].into_iter().collect(),
+        outputs: [interface("output0", output)].into_iter().collect(),
+    };
+    let bytes = writer.finish(&manifest, 32, 0).map_err(|error| anyhow!("{error}"))?;
+    Ok(bytes.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variant::BlobFile;
+
+    #[test]
+    fn it_is_a_blob() {
+        let folder = tempfile::tempdir().unwrap();
+        let blob = BlobFile::read(&write(folder.path()).unwrap(), "").unwrap();
+        assert_eq!((blob.model.as_str(), blob.layers, blob.input_bytes, blob.output_bytes), ("sample", 1, 4, 4));
+    }
+}
