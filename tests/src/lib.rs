@@ -1,5 +1,7 @@
 //! What the tests of both halves share: trained digits as a graph, and a blob made from any graph.
 
+pub mod zoo;
+
 use digits::{Digits, SIDE};
 use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
@@ -42,4 +44,16 @@ pub fn packed(graph: &Graph, samples: &Samples) -> (Plan, AlignedBytes) {
     let plan = niwaki_plan::plan(&quantised).expect("plans");
     let blob = niwaki_pack::pack(&plan, "test", [0; 32], Isa::CURRENT).expect("packs");
     (plan, blob)
+}
+
+/// Reproducible inputs between -1 and 1, some of them at both ends.
+pub fn random_samples(shape: &[usize], count: usize) -> Samples {
+    let len = count * shape.iter().product::<usize>();
+    // A linear congruential sequence (Knuth, MMIX).
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((state >> 40) as f32 / (1u32 << 23) as f32 - 1.0).clamp(-0.9, 0.9) / 0.9
+    };
+    Samples::new(shape.to_vec(), (0..len).map(|_| next()).collect(), vec![0; count]).expect("lengths agree")
 }

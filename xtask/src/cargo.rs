@@ -69,7 +69,7 @@ pub(crate) fn build(mut command: Command, what: &str) -> anyhow::Result<Vec<Exec
     if !running.wait().success() {
         return Err(BuildFailed { said }.into());
     }
-    if !said.is_empty() {
+    if !said.trim().is_empty() {
         progress::println(said.trim_end());
     }
     Ok(executables)
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(executable(line), Some(digits.clone()));
         assert_eq!(executable(r#"{"reason":"compiler-artifact","target":{"name":"x"},"executable":null}"#), None);
         assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
-        assert_eq!(pick(&[digits.clone()], "other"), Some("/t/digits".into()));
+        assert_eq!(pick(std::slice::from_ref(&digits), "other"), Some("/t/digits".into()));
         assert_eq!(pick(&[digits.clone(), Executable { name: "b".into(), path: "/t/b".into() }], "other"), None);
     }
 }

@@ -15,7 +15,7 @@ struct Line<'a> {
 
 /// The table. Layers that pruning removed have no right half, new ones no left one.
 pub(crate) fn table(before: &Column, after: &Column) -> Table {
-    let head = ["layer", "kind", "output", "after", "MACs", "after", "", "count", "after", ""];
+    let head = ["layer", "kind", "output", "after", "MACs", "after", "ratio", "count", "after", "ratio"];
     let unit = [before, after].into_iter().find_map(|column| Some(column.board.as_ref()?.count.as_ref()?.unit));
     let head = head.map(|cell| match (cell, unit) {
         ("count", Some(unit)) => unit.to_string(),

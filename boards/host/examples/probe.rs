@@ -5,6 +5,9 @@ use std::time::Instant;
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let mut child = Command::new(&args[0]).args(&args[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    struct Kill(u32);
+    impl Drop for Kill { fn drop(&mut self) { let _ = Command::new("kill").arg(self.0.to_string()).status(); } }
+    let _kill = Kill(child.id());
     let streams = Streams::new("child", child.stdout.take().unwrap(), child.stdin.take().unwrap());
     let t = Instant::now();
     let mut client = Client::connect(streams, Settings{repeat: std::time::Duration::from_millis(std::env::var("REPEAT").map_or(250,|x|x.parse().unwrap())), start: std::time::Duration::from_secs(20), ..Settings::default()}, |e| println!("log {e:?}")).unwrap_or_else(|e| panic!("{e}"));

@@ -47,7 +47,7 @@ impl Read for Uart {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         let Some(byte) = buffer.first_mut() else { return Ok(0) };
         while read(STATE) & RECEIVE_FULL == 0 {
-            cortex_m::asm::delay(4000);
+            cortex_m::asm::delay(30000);
         }
         *byte = read(DATA) as u8;
         Ok(1)

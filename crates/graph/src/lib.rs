@@ -186,7 +186,7 @@ impl Graph {
     pub fn validate(&self) -> Result<(), GraphError> {
         let mut known = vec![false; self.values.len()];
         for id in &self.inputs {
-            known[id.0] = true;
+            *known.get_mut(id.0).ok_or(GraphError::Reference { node: "inputs".into() })? = true;
         }
         for (index, node) in self.nodes.iter().enumerate() {
             let reference = || GraphError::Reference { node: node.name.clone() };

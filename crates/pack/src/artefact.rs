@@ -48,7 +48,7 @@ pub struct Variant {
     pub blob_bytes: usize,
     /// Exact arena size, tensors and scratch.
     pub arena_bytes: usize,
-    /// Channels that convolutions and linear layers yield, the network's outputs included.
+    /// Channels that convolutions and linear layers yield, but for those of the layers that compute the outputs.
     pub channels: usize,
     /// The operations in the blob's order.
     pub layers: Vec<Layer>,
@@ -115,10 +115,21 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ArtefactError> 
     let file = |source| ArtefactError::File { path: path.display().to_string(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(file)?;
-    let mut part = tempfile::NamedTempFile::new_in(folder).map_err(file)?;
+    let mut part = temporary().tempfile_in(folder).map_err(file)?;
     part.write_all(bytes).map_err(file)?;
     part.persist(path).map_err(|error| file(error.error))?;
     Ok(())
+}
+
+/// Readable by others, as files that programs write usually are; temporary ones are not by default.
+fn temporary<'a>() -> tempfile::Builder<'a, 'a> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o644));
+    }
+    builder
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ArtefactError> {

@@ -35,11 +35,10 @@ impl Limits {
     pub fn keep(self, units: usize, wanted: f64) -> usize {
         let tile = self.tile.max(1);
         let least = self.min_width.max(1).next_multiple_of(tile);
-        let allowed = (least..units).step_by(tile).chain([units]);
+        // `min_by` takes the first of equals: the larger, in descending order.
+        let descending = (least..units).step_by(tile).chain([units]).rev();
         let off = |kept: &usize| (*kept as f64 - wanted).abs();
-        // Of equals, `min_by` takes the first: the larger, in descending order.
-        let descending: Vec<usize> = allowed.collect::<Vec<_>>().into_iter().rev().collect();
-        descending.into_iter().min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(units)
+        descending.min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(units)
     }
 }
 

@@ -40,7 +40,8 @@ impl Scores {
 /// filters; biases do not count. Where batch normalisation follows directly, weights are scaled by its
 /// `gamma / sqrt(var + epsilon)` first, because it would undo any scale of the weights themselves. Each tensor's norms
 /// are divided by their mean over the group before a unit's tensors are averaged, so that no layer of a group drowns
-/// the others, and the mean score of every group is 1, so that groups can be ranked against each other.
+/// the others, and the mean score of a group is 1 (less where a tensor holds only zeros), so that groups can be ranked
+/// against each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Importance {

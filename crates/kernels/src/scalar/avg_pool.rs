@@ -4,7 +4,7 @@ use super::axis::Axis;
 use niwaki_blob::{AvgPool, requantise};
 
 /// Channels that are accumulated together: they are neighbours in memory, so a compiler makes vectors of them.
-const TILE: usize = 16;
+const TILE: usize = 32;
 
 /// `requantise(sum(x - input_zero_point))` under each window, channel by channel. Padding adds nothing; where there is
 /// a multiplier per count, the number of elements inside the input picks it.

@@ -3,25 +3,34 @@
 use super::{axis::Axis, dot, pieces};
 use niwaki_blob::{Conv2d, requantise};
 
+/// Output channels that are accumulated together, so that what they read is found once for all of them.
+const TILE: usize = 16;
+
 /// `output[y][x][o] = requantise(bias[o] + sum(input * weights[o]))`, where padding reads the input's zero point.
 pub fn conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8]) {
     let channels = op.output.channels.max(1);
-    let group = channels.checked_div(op.groups).unwrap_or(0).max(1);
+    let per_group = channels.checked_div(op.groups).unwrap_or(0).max(1);
     let depth = op.input.channels.checked_div(op.groups).unwrap_or(0);
-    let filter_len = op.window.kernel[0] * op.window.kernel[1] * depth;
     let patch = Patch {
         rows: Axis::rows(&op.window, op.input),
         columns: Axis::columns(&op.window, op.input),
         input,
         op,
         depth,
+        filter_len: op.window.kernel[0] * op.window.kernel[1] * depth,
     };
     for (y, line) in output.chunks_exact_mut((op.output.width * channels).max(1)).enumerate() {
         for (x, pixel) in line.chunks_exact_mut(channels).enumerate() {
-            let filters = pieces(op.weights, filter_len).zip(op.bias);
-            for (channel, (out, (filter, bias))) in pixel.iter_mut().zip(filters).enumerate() {
-                let acc = bias.wrapping_add(patch.sum([y, x], channel / group, filter));
-                *out = requantise(acc, channel, &op.requantise);
+            for (group, out) in pixel.chunks_mut(per_group).enumerate() {
+                for (tile, out) in out.chunks_mut(TILE).enumerate() {
+                    let first = group * per_group + tile * TILE;
+                    let mut acc = [0i32; TILE];
+                    patch.accumulate([y, x], group, first, acc.get_mut(..out.len()).unwrap_or_default());
+                    let bias = op.bias.get(first..).unwrap_or_default();
+                    for (lane, ((out, acc), bias)) in out.iter_mut().zip(acc).zip(bias).enumerate() {
+                        *out = requantise(bias.wrapping_add(acc), first + lane, &op.requantise);
+                    }
+                }
             }
         }
     }
@@ -35,48 +44,49 @@ struct Patch<'a> {
     op: &'a Conv2d<'a>,
     /// Input channels of one group.
     depth: usize,
+    /// Elements of one filter, `[kernel height][kernel width][depth]`.
+    filter_len: usize,
 }
 
 impl Patch<'_> {
-    /// Sum of products of one window with one filter `[kernel height][kernel width][depth]`.
+    /// Adds the products of one window with the filters from `first` on, one per accumulator.
     #[inline(always)]
-    fn sum(&self, [y, x]: [usize; 2], group: usize, filter: &[i8]) -> i32 {
-        let pitch = self.op.input.width * self.op.input.channels;
-        let mut acc = 0i32;
-        for (tap, weights) in pieces(filter, self.op.window.kernel[1] * self.depth).enumerate() {
-            let row = self.rows.position(y, tap).and_then(|row| self.input.get(row * pitch..(row + 1) * pitch));
-            acc = acc.wrapping_add(match row {
-                Some(row) => self.row(row, x, group, weights),
-                None => self.padding(weights),
-            });
-        }
-        acc
-    }
-
-    /// The part of the sum that lies in one row of the input.
-    #[inline(always)]
-    fn row(&self, row: &[i8], x: usize, group: usize, weights: &[i8]) -> i32 {
+    fn accumulate(&self, [y, x]: [usize; 2], group: usize, first: usize, acc: &mut [i32]) {
+        let [height, width] = self.op.window.kernel;
         let channels = self.op.input.channels;
-        // Neighbouring taps over all channels are one piece of memory: one long sum instead of a short one per tap.
-        if let (Some(first), 1) = (self.columns.inside(x), self.op.groups)
-            && let Some(run) = row.get(first * channels..first * channels + weights.len())
-        {
-            return dot(run, weights);
+        let pitch = self.op.input.width * channels;
+        let filters = self.op.weights.get(first * self.filter_len..).unwrap_or_default();
+        for tap_y in 0..height {
+            let row = self.rows.position(y, tap_y).and_then(|row| self.input.get(row * pitch..(row + 1) * pitch));
+            let at = tap_y * width * self.depth;
+            // Neighbouring taps over all channels are one piece of memory: one long sum instead of a short one per tap.
+            if let (Some(row), Some(column), 1) = (row, self.columns.inside(x), self.op.groups) {
+                let len = width * channels;
+                self.add(row.get(column * channels..column * channels + len), at, len, filters, acc);
+                continue;
+            }
+            for tap_x in 0..width {
+                let column = self.columns.position(x, tap_x).map(|column| column * channels + group * self.depth);
+                let run = row.zip(column).and_then(|(row, column)| row.get(column..column + self.depth));
+                self.add(run, at + tap_x * self.depth, self.depth, filters, acc);
+            }
         }
-        let mut acc = 0i32;
-        for (tap, weights) in pieces(weights, self.depth).enumerate() {
-            let at = self.columns.position(x, tap).map(|column| column * channels + group * self.depth);
-            acc = acc.wrapping_add(match at.and_then(|at| row.get(at..at + self.depth)) {
-                Some(run) => dot(run, weights),
-                None => self.padding(weights),
-            });
-        }
-        acc
     }
 
-    /// The sum where every element is the zero point.
-    fn padding(&self, weights: &[i8]) -> i32 {
-        let sum = weights.iter().fold(0i32, |sum, w| sum.wrapping_add(i32::from(*w)));
-        sum.wrapping_mul(i32::from(self.op.input_zero_point))
+    /// Adds the products of some elements with the part `at..at + len` of each filter; without elements, those of as
+    /// many zero points.
+    #[inline(always)]
+    fn add(&self, elements: Option<&[i8]>, at: usize, len: usize, filters: &[i8], acc: &mut [i32]) {
+        for (acc, filter) in acc.iter_mut().zip(pieces(filters, self.filter_len)) {
+            let weights = filter.get(at..at + len).unwrap_or_default();
+            *acc = acc.wrapping_add(match elements {
+                Some(elements) => dot(elements, weights),
+                None => sum(weights).wrapping_mul(i32::from(self.op.input_zero_point)),
+            });
+        }
     }
+}
+
+fn sum(weights: &[i8]) -> i32 {
+    weights.iter().fold(0, |sum, w| sum.wrapping_add(i32::from(*w)))
 }

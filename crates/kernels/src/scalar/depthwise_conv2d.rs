@@ -4,7 +4,7 @@ use super::axis::Axis;
 use niwaki_blob::{Conv2d, requantise};
 
 /// Channels that are accumulated together: they are neighbours in memory, so a compiler makes vectors of them.
-const TILE: usize = 16;
+const TILE: usize = 32;
 
 /// `output[y][x][c] = requantise(bias[c] + sum(input[..][..][c] * weights[..][..][c]))`, where padding reads the input's
 /// zero point.

@@ -1,0 +1,231 @@
+//! Networks that together use every operation: what is captured here is compared on Burn, on the host and on boards.
+
+use burn::{
+    module::Module,
+    nn::{
+        BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig1d, PaddingConfig2d,
+        conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig},
+        pool::{AvgPool2d, AvgPool2dConfig, MaxPool1d, MaxPool1dConfig, MaxPool2d, MaxPool2dConfig},
+    },
+    tensor::{
+        Device, Tensor,
+        activation::{hard_swish, leaky_relu, relu, sigmoid, softmax},
+    },
+};
+use niwaki_graph::Graph;
+use niwaki_train::DynTensor;
+
+/// A network as Burn runs it and as it was captured, and the shape of one input with a batch of one.
+pub struct Specimen {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// As captured.
+    pub graph: Graph,
+    /// `[1, ...]`.
+    pub shape: Vec<usize>,
+    /// The module's own forward pass.
+    pub forward: Box<dyn Fn(DynTensor) -> DynTensor>,
+}
+
+macro_rules! specimen {
+    ($name:literal, $model:expr, $shape:expr, $forward:path) => {{
+        let model = $model;
+        let graph = niwaki_capture::capture(&model, $shape, $forward).unwrap_or_else(|e| panic!("{}: {e}", $name));
+        let forward = move |x: DynTensor| {
+            let x = x.try_into().ok().expect("the rank is that of the shape");
+            DynTensor::from($forward(&model, x))
+        };
+        Specimen { name: $name, graph, shape: $shape.to_vec(), forward: Box::new(forward) }
+    }};
+}
+
+/// All of them, with weights from a fixed seed.
+pub fn all() -> Vec<Specimen> {
+    let device = Device::flex();
+    device.seed(11);
+    vec![
+        specimen!("windows", Windows::new(&device), [1, 3, 11, 9], Windows::forward),
+        specimen!("gates", Gates::new(&device), [1, 4, 6, 6], Gates::forward),
+        specimen!("branches", Branches::new(&device), [1, 2, 8, 8], Branches::forward),
+        specimen!("sequence", Sequence::new(&device), [1, 5, 24], Sequence::forward),
+        specimen!("perceptron", Perceptron::new(&device), [1, 16], Perceptron::forward),
+        specimen!("shuffled", Shuffled::new(&device), [1, 3, 4, 5], Shuffled::forward),
+    ]
+}
+
+fn explicit([top, left, bottom, right]: [usize; 4]) -> PaddingConfig2d {
+    PaddingConfig2d::Explicit(top, left, bottom, right)
+}
+
+/// Convolutions and pools of every geometry: strides, asymmetric padding, dilation, groups, depth multipliers.
+#[derive(Module, Debug)]
+struct Windows {
+    stem: Conv2d,
+    norm: BatchNorm,
+    grouped: Conv2d,
+    multiplied: Conv2d,
+    max: MaxPool2d,
+    wide: Conv2d,
+    average: AvgPool2d,
+    head: Linear,
+}
+
+impl Windows {
+    fn new(device: &Device) -> Self {
+        let conv = |channels: [usize; 2], kernel: [usize; 2]| Conv2dConfig::new(channels, kernel);
+        Self {
+            stem: conv([3, 6], [3, 3]).with_stride([2, 1]).with_padding(explicit([0, 1, 1, 2])).init(device),
+            norm: BatchNormConfig::new(6).init(device),
+            grouped: conv([6, 4], [1, 3]).with_groups(2).with_padding(explicit([0, 1, 0, 1])).init(device),
+            multiplied: conv([4, 8], [3, 3]).with_groups(4).with_padding(explicit([1, 1, 1, 1])).init(device),
+            max: MaxPool2dConfig::new([3, 2]).with_strides([2, 1]).with_padding(explicit([1, 0, 1, 0])).init(),
+            wide: conv([8, 8], [2, 2]).with_dilation([1, 2]).with_padding(explicit([2, 3, 0, 1])).init(device),
+            average: AvgPool2dConfig::new([2, 2])
+                .with_strides([2, 2])
+                .with_padding(explicit([1, 1, 1, 1]))
+                .with_count_include_pad(false)
+                .init(),
+            head: LinearConfig::new(144, 7).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        let x = relu(self.norm.forward(self.stem.forward(x)));
+        let x = self.multiplied.forward(self.grouped.forward(x));
+        let x = self.wide.forward(self.max.forward(x)).clamp(0.0, 6.0);
+        self.head.forward(self.average.forward(x).flatten(1, 3))
+    }
+}
+
+/// Element-wise functions, products and sums, squeeze-and-excitation.
+#[derive(Module, Debug)]
+struct Gates {
+    first: Conv2d,
+    depthwise: Conv2d,
+    squeeze: Conv2d,
+    head: Conv2d,
+}
+
+impl Gates {
+    fn new(device: &Device) -> Self {
+        let side = explicit([1, 1, 1, 1]);
+        Self {
+            first: Conv2dConfig::new([4, 8], [1, 1]).init(device),
+            depthwise: Conv2dConfig::new([8, 8], [3, 3]).with_groups(8).with_padding(side).init(device),
+            squeeze: Conv2dConfig::new([8, 8], [1, 1]).init(device),
+            head: Conv2dConfig::new([8, 3], [1, 1]).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = hard_swish(self.first.forward(x));
+        let y = leaky_relu(self.depthwise.forward(x.clone()), 0.1);
+        let gate = sigmoid(self.squeeze.forward(x.clone()));
+        let x = y.clone() * gate - x * 0.5 + 0.25;
+        let y = self.head.forward(x + y.tanh());
+        y.clone() * y
+    }
+}
+
+/// Branches of different widths, concatenated; a residual around them; softmax over classes.
+#[derive(Module, Debug)]
+struct Branches {
+    left: Conv2d,
+    right: Conv2d,
+    merge: Conv2d,
+    head: Linear,
+}
+
+impl Branches {
+    fn new(device: &Device) -> Self {
+        Self {
+            left: Conv2dConfig::new([2, 3], [3, 3]).with_padding(explicit([1, 1, 1, 1])).init(device),
+            right: Conv2dConfig::new([2, 5], [1, 1]).init(device),
+            merge: Conv2dConfig::new([10, 8], [1, 1]).init(device),
+            head: LinearConfig::new(8, 4).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        let (left, right) = (relu(self.left.forward(x.clone())), self.right.forward(x.clone()));
+        let both = Tensor::cat(vec![left, right], 1);
+        let y = relu(self.merge.forward(Tensor::cat(vec![both.clone(), x], 1))) + both;
+        let pooled = y.mean_dim(3).mean_dim(2).flatten(1, 3);
+        softmax(self.head.forward(pooled), 1)
+    }
+}
+
+/// Convolutions over time.
+#[derive(Module, Debug)]
+struct Sequence {
+    conv: Conv1d,
+    norm: BatchNorm,
+    pool: MaxPool1d,
+    pointwise: Conv1d,
+    head: Linear,
+}
+
+impl Sequence {
+    fn new(device: &Device) -> Self {
+        let padding = PaddingConfig1d::Explicit(2, 1);
+        Self {
+            conv: Conv1dConfig::new(5, 6, 4).with_stride(2).with_padding(padding).init(device),
+            norm: BatchNormConfig::new(6).init(device),
+            pool: MaxPool1dConfig::new(2).with_stride(2).init(),
+            pointwise: Conv1dConfig::new(6, 4, 1).init(device),
+            head: LinearConfig::new(24, 5).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<2> {
+        let x = self.pool.forward(relu(self.norm.forward(self.conv.forward(x))));
+        self.head.forward(relu(self.pointwise.forward(x).flatten(1, 2)))
+    }
+}
+
+/// Linear layers, batch normalisation between them, no convolution.
+#[derive(Module, Debug)]
+struct Perceptron {
+    first: Linear,
+    norm: BatchNorm,
+    second: Linear,
+}
+
+impl Perceptron {
+    fn new(device: &Device) -> Self {
+        Self {
+            first: LinearConfig::new(16, 12).init(device),
+            norm: BatchNormConfig::new(12).init(device),
+            second: LinearConfig::new(12, 6).with_bias(false).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.second.forward(relu(self.norm.forward(self.first.forward(x))))
+    }
+}
+
+/// Dimensions that change places and shapes that change: nothing that a linear layer's weights could absorb.
+#[derive(Module, Debug)]
+struct Shuffled {
+    rows: Linear,
+    conv: Conv2d,
+}
+
+impl Shuffled {
+    fn new(device: &Device) -> Self {
+        Self {
+            rows: LinearConfig::new(5, 6).init(device),
+            conv: Conv2dConfig::new([4, 3], [1, 1]).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        // [3, 4, 5] -> [3, 4, 6] -> [4, 3, 6] -> [3, 3, 6] -> [6, 9] as a one-channel image
+        let x = relu(self.rows.forward(x)).swap_dims(1, 2);
+        let x = self.conv.forward(x);
+        let x = softmax(x, 3);
+        let [batch, ..] = x.dims();
+        x.reshape([batch as i32, 1, 6, 9]).pad((1, 0, 0, 2), 0.25)
+    }
+}
