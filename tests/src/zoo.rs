@@ -214,10 +214,7 @@ struct Shuffled {
 
 impl Shuffled {
     fn new(device: &Device) -> Self {
-        Self {
-            rows: LinearConfig::new(5, 6).init(device),
-            conv: Conv2dConfig::new([4, 3], [1, 1]).init(device),
-        }
+        Self { rows: LinearConfig::new(5, 6).init(device), conv: Conv2dConfig::new([4, 3], [1, 1]).init(device) }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {

@@ -21,7 +21,10 @@ fn forward_loss_and_gradients_agree() {
         (name, logits, gradients(&graph, &samples, 32, &device).expect("runs"))
     });
     let (_, logits, reference) = &results[0];
-    assert!(reference.params.iter().any(|gradient| gradient.iter().any(|x| x.abs() > 1e-6)), "the gradients are not zero");
+    assert!(
+        reference.params.iter().any(|gradient| gradient.iter().any(|x| x.abs() > 1e-6)),
+        "the gradients are not zero"
+    );
     for (name, other, gradients) in &results[1..] {
         let off = distance(logits, other);
         println!("{name}: logits differ by {off:e}, loss by {:e}", (reference.loss - gradients.loss).abs());

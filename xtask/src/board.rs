@@ -109,6 +109,11 @@ impl Board {
         matches!(self.spec.runner, Runner::Qemu { .. })
     }
 
+    /// Whether its firmware was ever run on the real board; `None` for a process, which has none.
+    pub(crate) fn silicon(&self) -> Option<bool> {
+        self.spec.target.is_some().then_some(self.spec.silicon)
+    }
+
     /// What has to be installed to build and run it.
     pub(crate) fn needs(&self) -> Vec<Need> {
         let target = self.spec.target.clone().map(Need::Target);

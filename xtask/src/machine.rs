@@ -114,8 +114,8 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
 }
 
 /// Whether one of these folders holds a file whose name passes.
-pub(crate) fn any_file(folders: &[&str], passes: impl Fn(&str) -> bool) -> bool {
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(Path::new(folder)).ok()).flatten();
+pub(crate) fn any_file(folders: &[&Path], passes: impl Fn(&str) -> bool) -> bool {
+    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
     files.filter_map(Result::ok).any(|entry| entry.file_name().to_str().is_some_and(&passes))
 }
 

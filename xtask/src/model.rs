@@ -1,6 +1,9 @@
 //! Models: the folders that hold one, their programs, and what those leave behind.
 
-use crate::{Explained, cargo, cargo::BuildFailed, children::Running, names, output, package, workplace::Workplace};
+use crate::{
+    Explained, cargo, cargo::BuildFailed, children::Running, machine::any_file, names, output, package,
+    workplace::Workplace,
+};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::Value;
@@ -46,12 +49,6 @@ pub(crate) fn all(work: &Workplace) -> Vec<String> {
 impl Model {
     /// Finds a model by its name or path.
     pub(crate) fn find(work: &Workplace, text: &str) -> anyhow::Result<Self> {
-        if let Some(data) = std::env::var_os("NIWAKI_DATA").map(PathBuf::from).filter(|path| !path.is_dir()) {
-            bail!(
-                "NIWAKI_DATA={} is not a folder; set it to the folder with the data sets, or unset it",
-                data.display()
-            );
-        }
         let models = all(work);
         if !package::is_path(text) {
             ensure!(models.iter().any(|name| name == text), names::unknown("model", text, &models));
@@ -79,7 +76,8 @@ impl Model {
         if let Some(device @ ("ndarray" | "wgpu")) = device {
             command.args(["--features", &format!("niwaki-compile/{device}")]);
         }
-        let first = !work.target().join("release").join(&self.name).exists();
+        let built = work.target().join("release/deps");
+        let first = !any_file(&[built.as_path()], |name| name.starts_with("libburn-"));
         let hint = if first { " (the first build of Burn takes some 5 minutes)" } else { "" };
         let built = cargo::build(command, &format!("building {}{hint}", self.name));
         let built = built.map_err(|error| match error.downcast_ref::<BuildFailed>() {
@@ -93,6 +91,13 @@ impl Model {
     /// Runs one step of its program and gives the line of JSON that it ends with. Its own progress and errors go to
     /// our stderr as they come.
     pub(crate) fn step(&self, work: &Workplace, step: &str, args: &ModelArgs) -> anyhow::Result<Value> {
+        let data = std::env::var_os("NIWAKI_DATA").map(PathBuf::from).filter(|path| !path.is_dir());
+        if let Some(data) = data {
+            bail!(
+                "NIWAKI_DATA={} is not a folder; set it to the folder with the data sets, or unset it",
+                data.display()
+            );
+        }
         let program = self.build(work, args.device.as_deref())?;
         let results = self.results(work);
         let mut command = Command::new(program);

@@ -34,8 +34,8 @@ pub(crate) struct Deployment {
     pub(crate) board: String,
     /// Whether the board is emulated.
     pub(crate) emulated: bool,
-    /// Whether anyone has run this board's firmware on silicon.
-    pub(crate) silicon: bool,
+    /// Whether anyone has run this board's firmware on silicon; absent for a process.
+    pub(crate) silicon: Option<bool>,
     /// Hash over recipe, weights and data.
     pub(crate) recipe_hash: String,
     /// What the qualities are.
@@ -51,7 +51,7 @@ impl Deployment {
             model: report.model.clone(),
             board: board.name().to_string(),
             emulated: board.emulated(),
-            silicon: board.spec.silicon,
+            silicon: board.silicon(),
             recipe_hash: report.recipe_hash.clone(),
             metric: report.metric.clone(),
             unpruned,
@@ -85,9 +85,9 @@ impl Deployment {
         };
         let (metric, board) = (&self.metric, &self.board);
         row(&format!("{metric}, float"), self.quality(|column| Some(column.host.float_quality)));
-        row(&format!("{metric}, int8 on the host"), self.quality(|column| Some(column.host.int8_quality)));
+        row(&format!("{metric}, int8, computed by the host"), self.quality(|column| Some(column.host.int8_quality)));
         let on_board = |column: &Column| column.board.as_ref().map(|board| board.quality);
-        row(&format!("{metric}, int8 on {board}"), self.quality(on_board));
+        row(&format!("{metric}, int8, computed by {board}"), self.quality(on_board));
         row("samples on which host and board differ", self.differing());
         let count = |value: fn(&Variant) -> usize| self.number(move |column| Some(value(&column.host) as u64));
         row("parameters", count(|host| host.parameters));
@@ -97,13 +97,17 @@ impl Deployment {
         row("arena, bytes", count(|host| host.arena_bytes));
         let firmware = |value: fn(&Sections) -> u64| self.number(move |column| column.firmware.as_ref().map(value));
         row("flash, bytes", firmware(Sections::flash));
-        row("  .text", firmware(|sections| sections.text));
-        row("  .rodata (with the blob)", firmware(|sections| sections.rodata));
-        row("  .data", firmware(|sections| sections.data));
-        row("RAM, bytes", firmware(Sections::ram));
-        row("  .data", firmware(|sections| sections.data));
-        row("  .bss (with the arena)", firmware(|sections| sections.bss));
-        row("  left for the stack", self.number(|column| column.stack_bytes));
+        if self.silicon.is_some() {
+            row("  .text", firmware(|sections| sections.text));
+            row("  .rodata (with the blob)", firmware(|sections| sections.rodata));
+            row("  .data", firmware(|sections| sections.data));
+        }
+        row("RAM without the stack, bytes", firmware(Sections::ram));
+        if self.silicon.is_some() {
+            row("  .data", firmware(|sections| sections.data));
+            row("  .bss (with the arena)", firmware(|sections| sections.bss));
+            row("left for the stack, bytes", self.number(|column| column.stack_bytes));
+        }
         let total = |column: &Column| Some(column.board.as_ref()?.count.as_ref()?.total);
         row(&format!("{} per inference", self.unit()), self.number(total));
         table
@@ -140,7 +144,7 @@ impl Deployment {
     /// Why cells are empty, and what the numbers are not.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.column(Which::Pruned).firmware.is_none() && self.pruned.board.is_some() {
+        if self.silicon.is_none() {
             notes.push(format!("no flash and RAM: {} is a process of this computer", self.board));
         }
         for which in Which::BOTH {
@@ -158,11 +162,12 @@ impl Deployment {
 }
 
 /// What a reader has to know before any number: ` (emulated; never run on silicon)`.
-pub(crate) fn standing(emulated: bool, silicon: bool) -> &'static str {
+pub(crate) fn standing(emulated: bool, silicon: Option<bool>) -> &'static str {
     match (emulated, silicon) {
-        (true, false) => " (emulated; never run on silicon)",
-        (true, true) => " (emulated)",
-        (false, false) => " (never run on silicon)",
-        (false, true) => "",
+        (true, Some(false)) => " (emulated; never run on silicon)",
+        (true, _) => " (emulated)",
+        (false, Some(false)) => " (never run on silicon)",
+        (false, Some(true)) => "",
+        (false, None) => " (a process of this computer)",
     }
 }

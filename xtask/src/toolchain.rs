@@ -3,7 +3,10 @@
 use crate::machine::{Machine, any_file, find_program};
 use anyhow::bail;
 use serde::Serialize;
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Something that a command needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +94,7 @@ fn target_folder(triple: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn qemu_version(program: &std::path::Path) -> String {
+fn qemu_version(program: &Path) -> String {
     let output = Command::new(program).arg("--version").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().next().unwrap_or("of unknown version").to_string()
@@ -112,10 +115,10 @@ fn vulkan() -> Option<String> {
     }
     let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some());
     let drivers = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-    let driver = named || any_file(&drivers, |name| name.ends_with(".json"));
+    let driver = named || any_file(&drivers.map(Path::new), |name| name.ends_with(".json"));
     let folders =
         ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"];
-    let loader = any_file(&folders, |name| name.starts_with("libvulkan.so"));
+    let loader = any_file(&folders.map(Path::new), |name| name.starts_with("libvulkan.so"));
     (driver && loader).then(|| "driver and loader".to_string())
 }
 

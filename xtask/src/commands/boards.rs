@@ -23,7 +23,7 @@ struct Entry {
     ram_budget: Option<u64>,
     runner: String,
     emulated: bool,
-    silicon: bool,
+    silicon: Option<bool>,
     /// What is not installed yet.
     missing: Vec<String>,
 }
@@ -41,6 +41,7 @@ fn entry(board: &Board) -> Entry {
         missing: board.needs().iter().filter_map(missing).collect(),
         runner: board.runner_name(),
         emulated: board.emulated(),
+        silicon: board.silicon(),
         name: spec.name,
         description: spec.description,
         core: spec.core,
@@ -48,7 +49,6 @@ fn entry(board: &Board) -> Entry {
         clock_hz: spec.clock_hz,
         flash_budget: spec.budget.map(|budget| budget.flash_bytes),
         ram_budget: spec.budget.map(|budget| budget.ram_bytes),
-        silicon: spec.silicon,
     }
 }
 
@@ -57,11 +57,7 @@ fn show(entries: &[Entry]) -> String {
     let mut table = table(head, 9);
     for entry in entries {
         let bytes = |bytes: Option<u64>| bytes.map_or("-".into(), thousands);
-        let silicon = match (&entry.target, entry.silicon) {
-            (None, _) => "-",
-            (_, true) => "yes",
-            (_, false) => "never",
-        };
+        let silicon = entry.silicon.map_or("-", |run| if run { "yes" } else { "never" });
         table.add_row([
             entry.name.clone(),
             entry.description.clone(),

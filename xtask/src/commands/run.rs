@@ -55,7 +55,7 @@ struct Outcomes {
     model: String,
     board: String,
     emulated: bool,
-    silicon: bool,
+    silicon: Option<bool>,
     runs: Vec<Outcome>,
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
             runs.push(outcome(work, &blob, trial.measure(&blob, &firmware, &set)?));
         }
     }
-    let (emulated, silicon) = (board.emulated(), board.spec.silicon);
+    let (emulated, silicon) = (board.emulated(), board.silicon());
     let outcomes = Outcomes { model: model.name, board: board.name().into(), emulated, silicon, runs };
     output::result(work, &outcomes, || show(&outcomes, &report.metric))?;
     let differing: usize = outcomes.runs.iter().map(|run| run.measured.differing.len()).sum();

@@ -48,7 +48,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
 fn devices(work: &Workplace, run: &mut Run) {
     let mut command = cargo(&work.root);
     command.args(["test", "--release", "--package", "niwaki-tests", "--features", "devices", "--test", "devices"]);
-    command.args(["--target-dir", "target/devices", "--no-fail-fast"]);
+    command.arg("--no-fail-fast").arg("--target-dir").arg(work.target().join("devices"));
     run.step("Burn devices agree: flex, ndarray, wgpu", || tests(&mut command, "building Burn for three devices"));
 }
 
