@@ -112,8 +112,8 @@ mod tests {
     fn a_good_blob_says_what_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let blob = BlobFile::read(&crate::sample::write(folder.path()).unwrap(), "").unwrap();
-        assert_eq!((blob.model.as_str(), blob.layers, blob.arena_bytes), ("sample", 1, 32));
-        assert_eq!((blob.input_bytes, blob.output_bytes), (4, 4));
+        assert_eq!((blob.model.as_str(), blob.layers, blob.arena_bytes), ("sample", 1, 2048));
+        assert_eq!((blob.input_bytes, blob.output_bytes), (1024, 1024));
     }
 
     #[test]

@@ -74,10 +74,10 @@ fn a_missing_target_says_how_to_get_it() {
 #[test]
 fn a_network_larger_than_the_board_says_by_how_much() {
     let stub = Stub::new("large").packed();
-    let board = board(&small_board("thumbv7em-none-eabihf", 24));
+    let board = board(&small_board("thumbv7em-none-eabihf", 2040));
     let error = error(&xtask(&["run", stub.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
     assert!(
-        error.contains("sample.nwk does not fit on small: the arena takes 32 bytes, 8 more than the 24"),
+        error.contains("sample.nwk does not fit on small: the arena takes 2 048 bytes, 8 more than the 2 040"),
         "{error}"
     );
 }

@@ -49,7 +49,9 @@ impl Stub {
     fn fill(&self, folder: &Path, samples: i8) {
         fs::create_dir_all(folder).unwrap();
         let blob = sample::write(folder).unwrap();
-        let layer = Layer { name: "copy".into(), kind: "lut".into(), output: [1, 1, 4], macs: 0, parameter_bytes: 256 };
+        let bytes = usize::from(sample::BYTES);
+        let layer =
+            Layer { name: "copy".into(), kind: "lut".into(), output: [1, 1, bytes], macs: 0, parameter_bytes: 256 };
         let variant = Variant {
             blob: "sample.nwk".into(),
             eval: "sample.eval.safetensors".into(),
@@ -59,7 +61,7 @@ impl Stub {
             parameters: 0,
             macs: 0,
             blob_bytes: fs::read(blob).unwrap().len(),
-            arena_bytes: 32,
+            arena_bytes: 2 * bytes,
             channels: 0,
             layers: vec![layer],
         };
@@ -71,9 +73,11 @@ impl Stub {
             pruned: variant,
         };
         report.save(folder).unwrap();
-        let inputs: Vec<i8> = (0..samples).flat_map(|sample| [sample, 9, -9, 0]).collect();
+        // Sample i has its largest number in place 1, and i in place 2.
+        let input = |sample| (0..bytes).map(move |place| [0, 99, sample, -9][place.min(3)]);
+        let inputs: Vec<i8> = (0..samples).flat_map(input).collect();
         let labels = vec![1; samples as usize];
-        EvalSet { input_bytes: 4, output_bytes: 4, outputs: inputs.clone(), inputs, labels }
+        EvalSet { input_bytes: bytes, output_bytes: bytes, outputs: inputs.clone(), inputs, labels }
             .save(&self.eval())
             .unwrap();
     }
