@@ -2,10 +2,6 @@
 
 use core::arch::naked_asm;
 
-/// Instructions in [`known_loop`] besides those it is asked for.
-#[cfg(doc)]
-pub(super) const FRAME: u32 = 3;
-
 /// Executes exactly `instructions` instructions (at least 4) and three more: LSRS, the first branch, and BX. An odd
 /// count takes the way with the NOP. ARMv6-M has all of them.
 #[unsafe(naked)]

@@ -30,7 +30,7 @@ extern "C" fn SysTick() {
     )
 }
 
-const HANDLER_INSTRUCTIONS: u64 = 5;
+const HANDLER_INSTRUCTIONS: u32 = 5;
 
 /// SysTick, clocked by the core.
 pub struct SysTick {
@@ -51,8 +51,8 @@ impl SysTick {
         let mut counter = Self { timer, hz, handler: 0 };
         // Too short to be interrupted, so that the handler's cost is not needed to find it.
         const LOOP: u32 = 1000;
-        let ticks = counter.known_loop(LOOP).unwrap_or(0);
-        counter.handler = (ticks * HANDLER_INSTRUCTIONS + u64::from(LOOP) / 2) / u64::from(LOOP);
+        let ticks = counter.known_loop(LOOP).and_then(|ticks| u32::try_from(ticks).ok()).unwrap_or(0);
+        counter.handler = u64::from((ticks.saturating_mul(HANDLER_INSTRUCTIONS) + LOOP / 2) / LOOP);
         counter
     }
 
