@@ -15,6 +15,8 @@ static WRAPS: AtomicU32 = AtomicU32::new(0);
 /// The exception handler. Five instructions, known exactly, because they are executed inside what is being timed.
 ///
 /// No other code writes `WRAPS` while SysTick is running, except `restart`, where interrupts are off.
+// SAFETY: the name is the one that cortex-m-rt leaves to programs for this exception. The code changes r0 and r1, which
+// the core saves on entry to an exception, and `WRAPS`; it returns by the address in lr.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 extern "C" fn SysTick() {
