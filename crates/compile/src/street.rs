@@ -29,9 +29,12 @@ pub struct Context {
     pub out: PathBuf,
     /// Where networks run.
     pub device: Device,
-    /// Called with the stage's name and its progress.
-    pub progress: Box<dyn FnMut(&str, &Progress)>,
+    /// Called with the stage's name and how far it is.
+    pub progress: Box<Watch>,
 }
+
+/// Takes a stage's name and its progress.
+pub type Watch = dyn FnMut(&str, &Progress);
 
 /// `training.json`: enough to do it again and to see whether it came out the same.
 #[derive(Serialize, Deserialize)]
