@@ -6,11 +6,15 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "packing")]
 extern crate alloc;
 
 mod dispatch;
+#[cfg(niwaki_dsp)]
+mod dsp;
 mod isa;
+#[cfg(feature = "packing")]
+pub mod layout;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
