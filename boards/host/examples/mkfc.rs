@@ -11,7 +11,13 @@ fn main() {
     let bias = w.data(&vec![0i32; usize::from(o)]);
     let multipliers = w.data(&vec![1i32 << 26; usize::from(o)]);
     w.op(OpRecord { weights, bias, multipliers, ..OpRecord::new(OpKind::FullyConnected, x, y) });
-    let p = |n: &'static str, t: u16, l: u16| Interface { name: n, tensor: t, shape: [u32::from(l)].into_iter().collect() };
-    let m = Manifest { name: "fc", recipe_hash: [0; 32], inputs: [p("x", x, i)].into_iter().collect(), outputs: [p("y", y, o)].into_iter().collect() };
+    let p =
+        |n: &'static str, t: u16, l: u16| Interface { name: n, tensor: t, shape: [u32::from(l)].into_iter().collect() };
+    let m = Manifest {
+        name: "fc",
+        recipe_hash: [0; 32],
+        inputs: [p("x", x, i)].into_iter().collect(),
+        outputs: [p("y", y, o)].into_iter().collect(),
+    };
     std::fs::write(&a[3], &*w.finish(&m, u32::from(i) + u32::from(o), 0).unwrap()).unwrap();
 }

@@ -52,7 +52,8 @@ pub(crate) fn describe<C: Counter>(counter: &mut C) -> CounterInfo {
     let calibration = || {
         let ticks = counter.known_loop(CALIBRATION_INSTRUCTIONS)?;
         let twice = counter.known_loop(2 * CALIBRATION_INSTRUCTIONS)?;
-        let ticks = u32::try_from(ticks).ok().filter(|ticks| *ticks > 0 && twice.abs_diff(2 * u64::from(*ticks)) <= 1)?;
+        let ticks =
+            u32::try_from(ticks).ok().filter(|ticks| *ticks > 0 && twice.abs_diff(2 * u64::from(*ticks)) <= 1)?;
         Some(Calibration { ticks, instructions: CALIBRATION_INSTRUCTIONS })
     };
     CounterInfo { kind: C::KIND, calibration: { calibration }(), hz: counter.hz() }

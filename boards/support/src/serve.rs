@@ -38,7 +38,8 @@ impl<S: Read + Write, P: OutputPin, C: Counter> Board<S, P, C> {
             let identity = identify(self.name, &model, &mut self.counter);
             log::ready(&identity);
             let watch = Stopwatch::new(self.counter);
-            let layers = layers.get_mut(..model.blob().records().len()).ok_or(Error::Op { index: MAX_LAYERS as u16 })?;
+            let layers =
+                layers.get_mut(..model.blob().records().len()).ok_or(Error::Op { index: MAX_LAYERS as u16 })?;
             let trigger = self.trigger;
             let mut handler = Inference { session, watch, trigger, identity, layers, loaded: 0, ran: None };
             Ok(answer(&mut self.serial, &mut handler))

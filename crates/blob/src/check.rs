@@ -1,8 +1,8 @@
 //! The one check of a blob: after it, views cannot fail and kernels cannot leave their buffers.
 
 use crate::{
-    Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, Op, OpKind, OpRecord, Requantise, Shape,
-    Tensor, VERSION, Window,
+    Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, Op,
+    OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window,
     header::{self, CRC_START, Section},
     packed, read,
 };
@@ -256,7 +256,9 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
             sorted == [0, 1, 2] && transpose.perm.iter().zip(&dims(&output)).all(same)
         }
         Op::PackedConv2d(conv) => {
-            packed::convolution(record, conv) && !conv.packed.weights.is_empty() && slides(&conv.window, conv.input, conv.output)
+            packed::convolution(record, conv)
+                && !conv.packed.weights.is_empty()
+                && slides(&conv.window, conv.input, conv.output)
         }
         Op::SparseConv2d(conv) => {
             packed::convolution(record, conv)

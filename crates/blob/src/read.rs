@@ -2,7 +2,8 @@
 
 use crate::{
     Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, HEADER_BYTES, Lut, MAX_INTERFACES, Manifest, MaxPool,
-    Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord, Transpose, Window, check,
+    Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError, Requantise, Shape,
+    Softmax, TensorRecord, Transpose, Window, check,
     header::{Header, Section},
 };
 use core::ops::Range;
@@ -157,8 +158,11 @@ impl<'a> Blob<'a> {
             OpKind::PackedFullyConnected | OpKind::SparseFullyConnected => {
                 let (inputs, outputs) = (from.elements(), to.elements());
                 let quads = inputs.div_ceil(4) as u64;
-                let layer =
-                    PackedFullyConnected { inputs, outputs, packed: self.packed(record, kind, &output, outputs, quads) };
+                let layer = PackedFullyConnected {
+                    inputs,
+                    outputs,
+                    packed: self.packed(record, kind, &output, outputs, quads),
+                };
                 match kind {
                     OpKind::PackedFullyConnected => Op::PackedFullyConnected(layer),
                     _ => Op::SparseFullyConnected(layer),
@@ -200,7 +204,14 @@ impl<'a> Blob<'a> {
         }
     }
 
-    fn packed(&self, record: &OpRecord, kind: OpKind, output: &Tensor, outputs: usize, quads: u64) -> PackedWeights<'a> {
+    fn packed(
+        &self,
+        record: &OpRecord,
+        kind: OpKind,
+        output: &Tensor,
+        outputs: usize,
+        quads: u64,
+    ) -> PackedWeights<'a> {
         let sparse = matches!(kind, OpKind::SparseConv2d | OpKind::SparseFullyConnected);
         let rows = match kind {
             OpKind::PackedConv2d => 2,

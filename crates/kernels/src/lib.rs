@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod dispatch;
 #[cfg(niwaki_dsp)]
+#[allow(unsafe_code, reason = "assembly and word-wide memory; every block argues why it is right")]
 mod dsp;
 mod isa;
 #[cfg(feature = "packing")]

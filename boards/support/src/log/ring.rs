@@ -32,7 +32,9 @@ impl<const SIZE: usize> Ring<SIZE> {
     pub fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.overflow |= self.lost > 0 || self.written.wrapping_sub(self.taken) as usize >= SIZE;
-            if !self.overflow && let Some(place) = self.bytes.get_mut(self.written as usize % SIZE) {
+            if !self.overflow
+                && let Some(place) = self.bytes.get_mut(self.written as usize % SIZE)
+            {
                 *place = *byte;
             }
             self.written = self.written.wrapping_add(1);
