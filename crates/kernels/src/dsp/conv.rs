@@ -2,16 +2,13 @@
 
 use super::{
     memory::{clamp, words},
-    patches::{Patches, patch_bytes},
+    patches::{LANES, Patches, patch_bytes},
     rows::{Frame, niwaki_dsp_dense_2, niwaki_dsp_sparse_1, niwaki_dsp_sparse_2},
 };
 use niwaki_blob::{PackedConv2d, STREAM_SLACK};
 
 /// Computes groups of rows and returns where the weights of the next one are.
 type Kernel = unsafe extern "C" fn(*const Frame) -> *const i8;
-
-/// Pixels of a patch.
-const LANES: usize = 4;
 
 /// As [`crate::scalar::packed_conv2d`].
 pub(crate) fn packed_conv2d(op: &PackedConv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8]) {
@@ -47,17 +44,14 @@ fn convolve(op: &PackedConv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mu
     }
     // SAFETY: it starts on a word and was found long enough.
     let patches = unsafe { Patches::new(op, input, patch) };
-    let width = op.output.width.max(1);
-    let pixels = (op.output.height * width).min(output.len() / channels);
+    let pixels = (op.output.height * op.output.width).min(output.len() / channels);
     // The last four pixels are computed together even if some were already: to the same result. Fewer than four go one
     // by one, as the last of four that all lie in one place.
     let (lanes, pitch) = if pixels < LANES { (LANES - 1..LANES, 0) } else { (0..LANES, channels) };
     let mut first = 0;
     while first < pixels {
         let start = first.min(pixels - lanes.len());
-        for (at, lane) in lanes.clone().enumerate() {
-            patches.fill([(start + at) / width, (start + at) % width], lane);
-        }
+        patches.fill(start, lanes.start);
         let tile = output.get_mut(start * channels..(start + lanes.len()) * channels).unwrap_or_default();
         rows(op, patch, quads, tile, pitch, kernel);
         first = start + lanes.len();

@@ -7,13 +7,13 @@
 
 use super::{
     memory::{clamp, words},
-    word::{self, high_halves, low_halves, sxtb16, sxtb16_odd},
+    word::{high_halves, low_halves, sxtb16, sxtb16_odd},
 };
 use crate::isa::dsp_columns;
 use core::arch::global_asm;
 use niwaki_blob::PackedConv2d;
 
-/// What the loop reads; the first five words become its stack frame.
+/// What the loops read; the first ten words become their stack frame.
 #[repr(C)]
 struct Frame {
     multiplier: i32,
@@ -24,28 +24,38 @@ struct Frame {
     columns_end: *const u32,
     /// From window to window, in bytes.
     step: usize,
-    bias: i32,
     columns: *const u32,
     output: *mut i8,
+    /// The filters, three words for a channel.
+    weights: *const i8,
+    /// Bias and multiplier of every channel.
+    rules: *const i32,
+    /// Channels to do, at least one.
+    channels: usize,
     /// From pixel to pixel, in bytes.
     pitch: usize,
-    /// The filter's three words.
-    weights: *const i8,
 }
 
 unsafe extern "C" {
-    /// A pair of rows of outputs of one channel.
+    /// A pair of rows of outputs of some channels.
     ///
     /// # Safety
-    /// Columns lie 32 bytes apart on word boundaries, two more than `columns_end` says; outputs `pitch` bytes apart,
-    /// and as many `below`; there are twelve bytes of weights.
+    /// Columns lie 32 bytes apart on word boundaries, two more than `columns_end` says, eight bytes for a channel;
+    /// outputs `pitch` bytes apart, and as many `below`; there are filters and rules of every channel.
     fn niwaki_dsp_depthwise_pair(frame: *const Frame);
 
-    /// One row of outputs of one channel.
+    /// One row of outputs of some channels.
     ///
     /// # Safety
     /// As [`niwaki_dsp_depthwise_pair`], with nothing below.
     fn niwaki_dsp_depthwise_row(frame: *const Frame);
+
+    /// Columns of four rows and four channels: pairs of rows.
+    ///
+    /// # Safety
+    /// `rows` are the ends of four rows whose last `bytes` can be read, a multiple of `pitch` and not 0; there is room
+    /// for 32 bytes at `to`, on a word boundary, for every `pitch` of them.
+    fn niwaki_dsp_columns(rows: *const [*const i8; 4], to: *mut u32, bytes: usize, pitch: usize);
 }
 
 // r0 to r5 pairs of taps (top, middle) and (middle, bottom) of three columns, r6 and r7 sums, r8 and r9 pairs of rows,
@@ -54,23 +64,48 @@ global_asm!(
     r#"
     .macro nw_enter
     push {{r4-r11, lr}}
-    ldm r0!, {{r4-r8}}
-    ldm r0, {{r10, r11, r12, lr}}
-    ldr r0, [r0, #16]
-    push {{r4-r8}}
-    ldr r4, [r0, #8]
-    ldr r2, [r0, #4]
-    ldr r0, [r0]
-    sxtb16 r5, r4, ror #8
-    sxtb16 r4, r4
-    sxtb16 r3, r2, ror #8
-    sxtb16 r2, r2
-    sxtb16 r1, r0, ror #8
-    sxtb16 r0, r0
+    ldm r0!, {{r3-r12}}
+    ldr lr, [r0]
+    push {{r3-r12}}
     .endm
 
-    .macro nw_leave
-    add sp, #20
+    .macro nw_channel
+    ldr r6, [sp, #28]
+    ldr r7, [sp, #32]
+    ldr r11, [sp, #20]
+    ldr r12, [sp, #24]
+    ldr r10, [r7], #4
+    ldr r8, [r7], #4
+    ldr r0, [r6], #4
+    ldr r2, [r6], #4
+    ldr r4, [r6], #4
+    str r6, [sp, #28]
+    str r7, [sp, #32]
+    str r8, [sp]
+    sxtb16 r1, r0, ror #8
+    sxtb16 r0, r0
+    sxtb16 r3, r2, ror #8
+    sxtb16 r2, r2
+    sxtb16 r5, r4, ror #8
+    sxtb16 r4, r4
+    .endm
+
+    @ On to the next channel at label 1, unless it was the last.
+    .macro nw_next
+    ldr r6, [sp, #12]
+    ldr r7, [sp, #20]
+    ldr r8, [sp, #24]
+    ldr r9, [sp, #36]
+    adds r6, #8
+    adds r7, #8
+    add r8, #1
+    str r6, [sp, #12]
+    str r7, [sp, #20]
+    str.w r8, [sp, #24]
+    subs.w r9, r9, #1
+    str.w r9, [sp, #36]
+    bne 1b
+    add sp, #40
     pop {{r4-r11, pc}}
     .endm
 
@@ -81,8 +116,10 @@ global_asm!(
     .balign 4
 niwaki_dsp_depthwise_pair:
     nw_enter
-    .balign 4
 1:
+    nw_channel
+    .balign 4
+2:
     ldr.w r8, [r11]
     ldr.w r9, [r11, #4]
     smlad r6, r8, r0, r10
@@ -97,26 +134,25 @@ niwaki_dsp_depthwise_pair:
     smlatb r7, r8, r2, r7
     ldr.w r8, [r11, #64]
     ldr.w r9, [r11, #68]
+    add r11, #32
     smlad r6, r8, r4, r6
     smlad r7, r9, r5, r7
     smlabt r6, r9, r5, r6
     smlatb r7, r8, r4, r7
     ldr.w r8, [sp]
     ldr.w r9, [sp, #4]
-    smmlar r6, r6, r8, r9
     smmlar r7, r7, r8, r9
+    smmlar r6, r6, r8, r9
     ldr.w r8, [sp, #8]
     ldr.w r9, [sp, #12]
     ssat r7, #8, r7
-    strb.w r7, [r12, r8]
-    ldr.w r8, [sp, #16]
     ssat r6, #8, r6
+    strb.w r7, [r12, r8]
     strb.w r6, [r12]
-    add r11, r8
     add r12, lr
     cmp r11, r9
-    bne 1b
-    nw_leave
+    bne 2b
+    nw_next
     .size niwaki_dsp_depthwise_pair, . - niwaki_dsp_depthwise_pair
 
     .section .text.niwaki_dsp_depthwise_row, "ax", %progbits
@@ -126,8 +162,10 @@ niwaki_dsp_depthwise_pair:
     .balign 4
 niwaki_dsp_depthwise_row:
     nw_enter
-    .balign 4
 1:
+    nw_channel
+    .balign 4
+2:
     ldr.w r8, [r11]
     ldr.w r9, [r11, #4]
     ldr.w r7, [r11, #32]
@@ -146,17 +184,56 @@ niwaki_dsp_depthwise_row:
     smmlar r6, r6, r8, r9
     ldr.w r9, [sp, #12]
     ssat r6, #8, r6
-    strb.w r6, [r12]
     add r11, r7
+    strb.w r6, [r12]
     add r12, lr
     cmp r11, r9
-    bne 1b
-    nw_leave
+    bne 2b
+    nw_next
     .size niwaki_dsp_depthwise_row, . - niwaki_dsp_depthwise_row
+
+    @ Rows a and b of channels 0 and 2, or 1 and 3.
+    .macro nw_pair a, b, to, rotation
+    sxtb16 r9, \a, ror #\rotation
+    sxtb16 r10, \b, ror #\rotation
+    pkhbt r11, r9, r10, lsl #16
+    str.w r11, [r8, #\to]
+    pkhtb r11, r10, r9, asr #16
+    str.w r11, [r8, #\to + 16]
+    .endm
+
+    .section .text.niwaki_dsp_columns, "ax", %progbits
+    .global niwaki_dsp_columns
+    .type niwaki_dsp_columns, %function
+    .thumb_func
+    .balign 4
+niwaki_dsp_columns:
+    push {{r4-r11, lr}}
+    mov lr, r3
+    mov r8, r1
+    rsb r12, r2, #0
+    ldm r0, {{r0-r3}}
+    .balign 4
+1:
+    ldr.w r4, [r0, r12]
+    ldr.w r5, [r1, r12]
+    ldr.w r6, [r2, r12]
+    ldr.w r7, [r3, r12]
+    nw_pair r4, r5, 0, 0
+    nw_pair r6, r7, 4, 0
+    nw_pair r4, r5, 8, 8
+    nw_pair r6, r7, 12, 8
+    add r8, #32
+    adds.w r12, r12, lr
+    bne 1b
+    pop {{r4-r11, pc}}
+    .size niwaki_dsp_columns, . - niwaki_dsp_columns
     .text
 
     .purgem nw_enter
-    .purgem nw_leave
+    .purgem nw_channel
+    .purgem nw_next
+    .purgem nw_pair
 "#
 );
 
@@ -176,37 +253,37 @@ pub(crate) fn packed_depthwise_conv2d(op: &PackedConv2d<'_>, input: &[i8], outpu
     if !complete || available < dsp_columns(op) * 32 {
         return;
     }
-    let pair = op.window.stride[0] == 1;
+    let pair = op.window.stride == [1, 1];
     for y in (0..op.output.height).step_by(if pair { 2 } else { 1 }) {
         for first in (0..channels).step_by(LANES) {
             prepare(op, input, y, first, columns);
-            for channel in first..(first + LANES).min(channels) {
-                // SAFETY: the columns were just prepared; the channel exists.
-                unsafe { row(op, output, [y, channel], columns.add(2 * (channel - first)), pair) };
-            }
+            // SAFETY: the columns were just prepared; lengths were checked above.
+            unsafe { rows(op, output, [y, first], columns, pair) };
         }
     }
     clamp(op.packed.activation, output);
 }
 
+/// The outputs of a row, or of two, of up to four channels.
+///
 /// # Safety
-/// `columns` are those of the channel, and `output` has all of its elements.
-unsafe fn row(op: &PackedConv2d<'_>, output: &mut [i8], [y, channel]: [usize; 2], columns: *const u32, pair: bool) {
+/// `columns` are those of the channels; `output`, filters and rules are complete.
+unsafe fn rows(op: &PackedConv2d<'_>, output: &mut [i8], [y, first]: [usize; 2], columns: *const u32, pair: bool) {
     let channels = op.output.channels;
     let pitch = op.output.width * channels;
-    let [bias, multiplier] = op.packed.rules.as_chunks::<2>().0.get(channel).copied().unwrap_or_default();
     let step = 32 * op.window.stride[1];
     let frame = Frame {
-        multiplier,
+        multiplier: 0,
         zero_point: i32::from(op.packed.zero_point),
         below: if y + 1 < op.output.height { pitch } else { 0 },
         columns_end: columns.wrapping_byte_add(step * op.output.width),
         step,
-        bias,
         columns,
-        output: output.as_mut_ptr().wrapping_add(y * pitch + channel),
+        output: output.as_mut_ptr().wrapping_add(y * pitch + first),
+        weights: op.packed.weights.as_ptr().wrapping_add(12 * first),
+        rules: op.packed.rules.as_ptr().wrapping_add(2 * first),
+        channels: (channels - first).min(LANES),
         pitch: channels,
-        weights: op.packed.weights.as_ptr().wrapping_add(12 * channel),
     };
     // SAFETY: the caller's; the lower row is left out where there is none, by writing the upper one over it.
     unsafe {
@@ -219,24 +296,44 @@ unsafe fn row(op: &PackedConv2d<'_>, output: &mut [i8], [y, channel]: [usize; 2]
 
 /// Brings the columns of four rows and four channels into the scratch.
 fn prepare(op: &PackedConv2d<'_>, input: &[i8], y: usize, first: usize, columns: *mut u32) {
-    let channels = op.input.channels;
-    let width = op.input.width;
-    let lanes = (channels - first).min(LANES);
-    let zero = u32::from(op.input_zero_point as u8) * 0x0101_0101;
-    let rows: [Option<usize>; 4] = core::array::from_fn(|row| {
-        let at = (y * op.window.stride[0] + row).checked_sub(op.window.padding[0])?;
-        (at < op.input.height).then_some((at * width) * channels + first)
-    });
-    for column in 0..dsp_columns(op) {
-        let place = column.checked_sub(op.window.padding[1]).filter(|column| *column < width);
-        let read = |row: Option<usize>| match row.zip(place) {
-            // SAFETY: row, column and the lanes' channels lie inside the input, which has all of its elements.
-            Some((row, column)) => unsafe { lanes_at(input.as_ptr().add(row + column * channels), lanes) },
-            None => zero,
-        };
-        let [a, b, c, d] = rows.map(read);
-        // SAFETY: the scratch has as many columns, 32 bytes each.
-        unsafe { write(columns.add(8 * column), [a, b, c, d]) };
+    let (channels, width) = (op.input.channels, op.input.width);
+    let top = y * op.window.stride[0];
+    // Rows in the padding are read from the nearest one inside, and written over afterwards.
+    let inside = |row: usize| (top + row).checked_sub(op.window.padding[0]).filter(|row| *row < op.input.height);
+    let nearest = |row: usize| (top + row).saturating_sub(op.window.padding[0]).min(op.input.height - 1);
+    let left = op.window.padding[1];
+    let count = dsp_columns(op);
+    // Columns inside the input: from `left` on.
+    let copied = width.min(count.saturating_sub(left));
+    if channels - first >= LANES && copied > 0 {
+        let end = |row: usize| (nearest(row) * width + copied) * channels + first;
+        let ends = [0, 1, 2, 3].map(|row| input.as_ptr().wrapping_add(end(row)));
+        // SAFETY: `copied` pixels before each end lie inside the input, and as many columns inside the scratch.
+        unsafe { niwaki_dsp_columns(&ends, columns.add(8 * left), copied * channels, channels) };
+    } else {
+        for column in 0..copied {
+            let read = |row: usize| (nearest(row) * width + column) * channels + first;
+            // SAFETY: row, column and the lanes' channels lie inside the input, which has all of its elements; columns
+            // inside the scratch.
+            unsafe {
+                let rows = [0, 1, 2, 3].map(|row| lanes_at(input.as_ptr().add(read(row)), channels - first));
+                write(columns.add(8 * (left + column)), rows);
+            }
+        }
+    }
+    let zero = op.input_zero_point as u16;
+    for row in (0..4).filter(|row| inside(*row).is_none()) {
+        for lane in 0..LANES * copied {
+            // SAFETY: a half of one of the words that were just written.
+            unsafe { columns.add(8 * left).cast::<u16>().add(4 * lane + row).write(zero) };
+        }
+    }
+    let zero = u32::from(zero) * 0x0001_0001;
+    for column in (0..left.min(count)).chain(left + copied..count) {
+        for word in 0..8 {
+            // SAFETY: inside the scratch.
+            unsafe { columns.add(8 * column + word).write(zero) };
+        }
     }
 }
 
@@ -262,17 +359,12 @@ unsafe fn write(to: *mut u32, rows: [u32; 4]) {
     unsafe { to.cast::<[u32; 8]>().write(words) };
 }
 
-/// Up to four bytes.
+/// Up to three bytes.
 ///
 /// # Safety
 /// They can be read.
 #[inline(always)]
 unsafe fn lanes_at(at: *const i8, lanes: usize) -> u32 {
     // SAFETY: the caller's.
-    unsafe {
-        if lanes == LANES {
-            return word::load(at);
-        }
-        (0..lanes).fold(0, |word, lane| word | u32::from(at.add(lane).read() as u8) << (8 * lane))
-    }
+    unsafe { (0..lanes.min(LANES)).fold(0, |word, lane| word | u32::from(at.add(lane).read() as u8) << (8 * lane)) }
 }
