@@ -68,6 +68,11 @@ impl OpKind {
         Self::ALL.get(usize::from(kind).checked_sub(1)?).copied()
     }
 
+    /// Whether it is for every core: the others are plain kinds in layouts of some.
+    pub const fn plain(self) -> bool {
+        self as u8 <= Self::Transpose as u8
+    }
+
     /// Its bit in the header's op set.
     pub const fn bit(self) -> u32 {
         1 << self as u8

@@ -1,14 +1,17 @@
 //! The last host stage: a plan becomes the bytes of a blob, and what a board run needs becomes files.
 
 pub mod artefact;
+mod cost;
 mod layers;
 mod record;
+mod repack;
 
 pub use layers::layers;
+pub use repack::repack;
 
 use heapless::Vec;
-use niwaki_blob::{AlignedBytes, Blob, Interface, MAX_INTERFACES, Manifest, TensorRecord, WriteError, Writer};
-use niwaki_kernels::{Isa, scratch_bytes};
+use niwaki_blob::{AlignedBytes, Interface, MAX_INTERFACES, Manifest, TensorRecord, WriteError, Writer};
+use niwaki_kernels::Isa;
 use niwaki_plan::Plan;
 
 /// A plan that does not fit the format.
@@ -29,17 +32,10 @@ pub enum PackError {
 ///
 /// `name` is the model's; `recipe_hash` identifies what it was made from. The same arguments give the same bytes.
 pub fn pack(plan: &Plan, name: &str, recipe_hash: [u8; 32], isa: Isa) -> Result<AlignedBytes, PackError> {
-    // Kernels are asked for their scratch by the operations as the reader presents them, so the blob is written twice.
-    let draft = write(plan, name, recipe_hash, 0)?;
-    let blob = Blob::read(&draft).map_err(|error| PackError::Write(WriteError::Rejected(error)))?;
-    let scratch = blob.records().iter().filter_map(|record| blob.op(record)).map(|op| scratch_bytes(isa, &op)).max();
-    match scratch.unwrap_or(0) {
-        0 => Ok(draft),
-        bytes => write(plan, name, recipe_hash, bytes),
-    }
+    repack(&write(plan, name, recipe_hash)?, isa)
 }
 
-fn write(plan: &Plan, name: &str, recipe_hash: [u8; 32], scratch: usize) -> Result<AlignedBytes, PackError> {
+fn write(plan: &Plan, name: &str, recipe_hash: [u8; 32]) -> Result<AlignedBytes, PackError> {
     let mut writer = Writer::new();
     for tensor in &plan.tensors {
         writer.tensor(TensorRecord {
@@ -56,7 +52,7 @@ fn write(plan: &Plan, name: &str, recipe_hash: [u8; 32], scratch: usize) -> Resu
     }
     let manifest =
         Manifest { name, recipe_hash, inputs: interfaces(&plan.inputs)?, outputs: interfaces(&plan.outputs)? };
-    writer.finish(&manifest, plan.arena_bytes as u32, scratch as u32).map_err(PackError::Write)
+    writer.finish(&manifest, plan.arena_bytes as u32, 0).map_err(PackError::Write)
 }
 
 fn interfaces(list: &[niwaki_plan::Interface]) -> Result<Vec<Interface<'_>, MAX_INTERFACES>, PackError> {

@@ -63,7 +63,8 @@ fn convolve(op: &PackedConv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mu
 fn rows(op: &PackedConv2d<'_>, patch: *mut u32, quads: usize, pixels: &mut [i8], pitch: usize, kernel: Kernel) {
     let channels = op.output.channels;
     // Groups of which every row exists, and the rows behind them: at most one.
-    let (whole, rest) = (channels / op.packed.rows, channels % op.packed.rows);
+    let per_group = op.packed.rows.max(1);
+    let (whole, rest) = (channels / per_group, channels % per_group);
     let mut frame = Frame {
         terms: patch,
         terms_end: patch.wrapping_add(quads * 8),
@@ -91,7 +92,7 @@ fn rows(op: &PackedConv2d<'_>, patch: *mut u32, quads: usize, pixels: &mut [i8],
         frame.groups = 1;
         // SAFETY: as above, for the last group.
         unsafe { kernel(&frame) };
-        for (pixel, row) in pixels.chunks_exact_mut(channels).zip(tile.chunks_exact(2)) {
+        for (pixel, row) in pixels.chunks_exact_mut(channels.max(1)).zip(tile.chunks_exact(2)) {
             if let Some((out, value)) = pixel.last_mut().zip(row.first()) {
                 *out = *value;
             }

@@ -369,7 +369,7 @@ pub(crate) fn sparse_fully_connected(
 
 #[inline(always)]
 fn connect(op: &PackedFullyConnected<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8], kernel: Kernel) {
-    let rows = op.packed.rows;
+    let rows = op.packed.rows.max(1);
     let (quads, whole, rest) = (op.quads(), output.len() / rows, output.len() % rows);
     if input.len() != op.inputs || op.packed.rules.len() < output.len().div_ceil(rows) * rows * 2 {
         return;
