@@ -6,11 +6,16 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "packing")]
 extern crate alloc;
 
 mod dispatch;
+#[cfg(niwaki_dsp)]
+#[allow(unsafe_code, reason = "assembly and word-wide memory; every block argues why it is right")]
+mod dsp;
 mod isa;
+#[cfg(feature = "packing")]
+pub mod layout;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
