@@ -137,6 +137,9 @@ const NO_CRATE: &str = "(no crate)";
 
 /// The crate that a symbol belongs to: the first name in its path, or in the type that an impl is for.
 fn group(symbol: &str) -> String {
+    if symbol.starts_with(".L") {
+        return "(constants and the blob)".into();
+    }
     let Ok(name) = rustc_demangle::try_demangle(symbol) else { return NO_CRATE.into() };
     let name = format!("{name:#}");
     let start = name.trim_start_matches(['<', '&', '*', '[', '(']);
@@ -164,8 +167,12 @@ mod tests {
     fn symbols_are_grouped_by_crate() {
         assert_eq!(group("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE"), "core");
         assert_eq!(group("_RNvCs1234_7mycrate3foo"), "mycrate");
-        assert_eq!(group("_ZN44_$LT$u32$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE"), "core");
+        assert_eq!(group("_ZN42_$LT$u32$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE"), "core");
+        let of_reference = "_ZN111_$LT$$RF$mut$u20$postcard..ser..serializer..Serializer$LT$F$GT$$u20$as$u20$serde_core..ser..\
+                            SerializeStruct$GT$15serialize_field17h04824102e7858192E";
+        assert_eq!(group(of_reference), "postcard");
         assert_eq!(group("memcpy"), NO_CRATE);
+        assert_eq!(group(".Lanon.88b94e7312261267de5bd5db2f6d1e4d.173"), "(constants and the blob)");
     }
 
     #[test]

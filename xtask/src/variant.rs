@@ -103,3 +103,32 @@ pub(crate) fn eval_set(work: &Workplace, report: &Report, which: Which, blob: &B
     );
     Ok(set)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_blob_says_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let blob = BlobFile::read(&crate::sample::write(folder.path()).unwrap(), "").unwrap();
+        assert_eq!((blob.model.as_str(), blob.layers, blob.arena_bytes), ("sample", 1, 2048));
+        assert_eq!((blob.input_bytes, blob.output_bytes), (1024, 1024));
+    }
+
+    #[test]
+    fn a_bad_one_is_named_with_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = crate::sample::write(folder.path()).unwrap();
+        let good = std::fs::read(&path).unwrap();
+        let error = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            BlobFile::read(&path, "make it anew").unwrap_err().to_string()
+        };
+        let flip = |place: usize| good.iter().enumerate().map(|(at, x)| x ^ u8::from(at == place)).collect::<Vec<_>>();
+        assert!(error(&good[..good.len() - 1]).ends_with("sample.nwk: the blob is cut off; make it anew"));
+        assert!(error(&flip(good.len() - 1)).contains("damaged"));
+        assert!(error(&flip(5)).contains("version"));
+        assert!(error(b"").contains("cut off"));
+    }
+}

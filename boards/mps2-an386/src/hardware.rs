@@ -46,9 +46,7 @@ impl ErrorType for Uart {
 impl Read for Uart {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         let Some(byte) = buffer.first_mut() else { return Ok(0) };
-        while read(STATE) & RECEIVE_FULL == 0 {
-            cortex_m::asm::delay(30000);
-        }
+        while read(STATE) & RECEIVE_FULL == 0 {}
         *byte = read(DATA) as u8;
         Ok(1)
     }

@@ -22,6 +22,13 @@ fn the_file_is_what_the_builder_writes() {
 }
 
 #[test]
+fn a_path_from_the_environment_is_included_too() {
+    static FROM_ENV: &[u8] = niwaki::include_blob!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny.nwk"));
+    assert_eq!(FROM_ENV, FILE);
+    assert!(FROM_ENV.as_ptr().addr().is_multiple_of(16));
+}
+
+#[test]
 fn a_blob_in_flash_runs_in_a_static_arena() {
     assert_eq!(ARENA_BYTES, 5);
     let model = Model::<{ niwaki::op_set(FILE) }>::read_linked(FILE).unwrap();

@@ -29,10 +29,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            start: Duration::from_secs(5),
-            answer: Duration::from_secs(2),
+            start: Duration::from_secs(10),
+            answer: Duration::from_secs(5),
             run: Duration::from_secs(60),
-            repeat: Duration::from_millis(250),
+            repeat: Duration::from_millis(500),
         }
     }
 }

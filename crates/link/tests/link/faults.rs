@@ -36,7 +36,7 @@ proptest! {
             3 => Fault::Late,
             _ => Fault::Stall,
         });
-        // Two seconds hold four tries; with so many faults in so many bytes, all four may be lost.
+        // Five seconds hold six tries; with so many faults in so many bytes, all may be lost.
         match converse(&mut SimulatedLine::new(1200, spoil)) {
             Ok(_) | Err(niwaki_link::LinkError::Silent { .. } | niwaki_link::LinkError::Unfinished { .. }) => {}
             Err(error) => prop_assert!(false, "{}", error),

@@ -185,7 +185,7 @@ impl<F: FnMut(usize) -> Option<Fault>> Transport for &mut SimulatedLine<F> {
 
 /// Waits that a simulated line passes at once.
 pub(crate) fn settings() -> Settings {
-    Settings { repeat: Duration::from_millis(250), ..Settings::default() }
+    Settings { start: Duration::from_secs(5), ..Settings::default() }
 }
 
 /// One inference and what it left behind, for comparing lines.

@@ -1,0 +1,116 @@
+//! Everything that can be wrong before a board answers, each one line and exit code 1.
+
+use crate::{
+    error,
+    fake::{FakeModel, PROCESS, board, small_board},
+    xtask,
+};
+use std::fs;
+
+#[test]
+fn an_unknown_model_lists_what_exists() {
+    let error = error(&xtask(&["run", "digtis"]).output().unwrap());
+    assert!(error.starts_with("no model \"digtis\"; there ") && error.contains("digits"), "{error}");
+    assert!(error.ends_with("did you mean \"digits\"?"), "{error}");
+}
+
+#[test]
+fn an_unknown_board_lists_what_exists() {
+    let error = error(&xtask(&["deploy", "digits", "--board", "mps2-an368"]).output().unwrap());
+    assert!(error.starts_with("no board \"mps2-an368\"; there are ") && error.contains("host"), "{error}");
+    assert!(error.ends_with("did you mean \"mps2-an386\"?"), "{error}");
+}
+
+#[test]
+fn a_folder_that_is_no_model_or_board_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let message = error(&xtask(&["pack", path]).output().unwrap());
+    assert_eq!(message, format!("no model in {path}: it has no Cargo.toml"));
+    let message = error(&xtask(&["run", "digits", "--board", path]).output().unwrap());
+    assert_eq!(message, format!("no board in {path}: it has no Cargo.toml"));
+}
+
+#[test]
+fn a_data_folder_that_does_not_exist_is_named() {
+    let model = FakeModel::new("data");
+    let error = error(&xtask(&["pack", model.path()]).env("NIWAKI_DATA", "/no/such/folder").output().unwrap());
+    assert!(error.starts_with("NIWAKI_DATA=/no/such/folder is not a folder; set it to "), "{error}");
+}
+
+#[test]
+fn a_model_that_is_not_packed_says_how_to() {
+    let model = FakeModel::new("unpacked");
+    let error = error(&xtask(&["run", model.path(), "--board", "host"]).output().unwrap());
+    assert!(error.contains("is not packed yet") && error.contains("cargo xtask pack"), "{error}");
+}
+
+#[test]
+fn an_unknown_key_in_board_toml_names_key_and_file() {
+    let model = FakeModel::new("key").packed();
+    let board = board(&format!("colour = \"green\"\n{PROCESS}"));
+    let error = error(&xtask(&["run", model.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
+    assert!(error.contains("board.toml, line 1: unknown field `colour`, expected one of "), "{error}");
+}
+
+#[test]
+fn a_missing_qemu_says_how_to_get_it() {
+    let cargo = std::path::Path::new(env!("CARGO")).parent().unwrap();
+    let mut command = xtask(&["deploy", "digits", "--no-setup"]);
+    let error = error(&command.env("PATH", cargo).output().unwrap());
+    assert!(error.starts_with("qemu-system-arm is not installed; `cargo xtask setup` installs it"), "{error}");
+}
+
+#[test]
+fn a_missing_target_says_how_to_get_it() {
+    let model = FakeModel::new("target").packed();
+    let board = board(&small_board("armv4t-none-eabi", 65536));
+    let arguments = ["run", model.path(), "--no-setup", "--board", board.path().to_str().unwrap()];
+    let error = error(&xtask(&arguments).output().unwrap());
+    assert!(error.starts_with("Rust target armv4t-none-eabi is not installed; "), "{error}");
+    assert!(error.ends_with("rustup target add armv4t-none-eabi"), "{error}");
+}
+
+#[test]
+fn a_network_larger_than_the_board_says_by_how_much() {
+    let model = FakeModel::new("large").packed();
+    let board = board(&small_board("thumbv7em-none-eabihf", 2040));
+    let error = error(&xtask(&["run", model.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
+    assert!(
+        error.contains("sample.nwk does not fit on small: the arena takes 2 048 bytes, 8 more than the 2 040"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_blob_is_refused() {
+    let model = FakeModel::new("damaged").packed();
+    let good = fs::read(model.files().join("sample.nwk")).unwrap();
+    let file = model.folder.path().join("given.nwk");
+    let refused = |bytes: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        let arguments = ["run", model.path(), "--board", "host", "--blob", file.to_str().unwrap()];
+        error(&xtask(&arguments).output().unwrap())
+    };
+    let changed = |place: usize| {
+        let mut bytes = good.clone();
+        bytes[place] ^= 0x10;
+        bytes
+    };
+    assert!(refused(&good[..100]).contains("given.nwk: the blob is cut off"));
+    assert!(refused(&changed(good.len() - 3)).contains("given.nwk: the blob is damaged: its checksum does not match"));
+    assert!(refused(&changed(4)).contains("given.nwk: blob of format version 17; this reader knows version 1"));
+    assert!(refused(&changed(0)).contains("given.nwk: not a .nwk blob"));
+
+    fs::write(model.results().join("sample.nwk"), &good[..100]).unwrap();
+    let error = error(&xtask(&["run", model.path(), "--board", "host"]).output().unwrap());
+    assert!(error.contains("sample.nwk: the blob is cut off; make it anew with `cargo xtask pack"), "{error}");
+}
+
+#[test]
+fn a_firmware_that_is_silent_is_noticed() {
+    let model = FakeModel::new("silent").packed();
+    let board = board(PROCESS);
+    let error = error(&xtask(&["run", model.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
+    assert!(error.starts_with("silent: the board does not answer within "), "{error}");
+}

@@ -1,0 +1,93 @@
+//! The street behind a model's program: firmware, run, comparison, report.
+
+use crate::{error, fake::FakeModel, text, xtask};
+use niwaki_pack::artefact::EvalSet;
+use serde_json::Value;
+use std::{fs, path::Path};
+
+/// Runs a command that has to succeed; gives its JSON, which is all that is on stdout.
+fn json(arguments: &[&str]) -> Value {
+    let output = xtask(arguments).arg("--json").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stdout)))
+}
+
+fn saved(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn lists_are_json_on_demand() {
+    let boards = json(&["boards"]);
+    let names: Vec<&str> = boards.as_array().unwrap().iter().filter_map(|board| board["name"].as_str()).collect();
+    assert!(names.contains(&"host") && names.contains(&"mps2-an386"), "{names:?}");
+    assert!(json(&["models"]).is_array());
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let help = text(&xtask(&["--help"]).output().unwrap().stdout);
+    for command in
+        ["setup", "doctor", "deploy", "train", "prune", "pack", "run", "size", "diff", "models", "boards", "test"]
+    {
+        assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
+        let output = xtask(&[command, "--help"]).output().unwrap();
+        assert!(output.status.success() && text(&output.stdout).contains("--json"), "{command}");
+    }
+}
+
+#[test]
+fn a_model_of_ones_own_is_deployed_on_the_host() {
+    let model = FakeModel::new("host");
+    let result = json(&["deploy", model.path(), "--board", "host"]);
+    for which in ["unpruned", "pruned"] {
+        assert_eq!(result[which]["board"]["samples"], 3);
+        assert_eq!(result[which]["board"]["differing"], Value::Array(Vec::new()));
+        assert_eq!(result[which]["board"]["quality"], 1.0);
+        assert!(result[which]["board"]["count"].is_null());
+        assert!(result[which]["board"]["uncounted"].as_str().unwrap().contains("counts no instructions"));
+    }
+    let report = model.results().join("host/report.json");
+    assert_eq!(saved(&report), result);
+
+    // A step that fails says so itself, and leaves what was there.
+    fs::remove_dir_all(model.files()).unwrap();
+    let error = error(&xtask(&["deploy", model.path(), "--board", "host"]).output().unwrap());
+    assert_eq!(error, "the model has no files");
+    assert_eq!(saved(&report), result);
+}
+
+#[test]
+fn an_output_that_differs_fails_the_run() {
+    let model = FakeModel::new("differs");
+    let mut set = EvalSet::load(&model.eval()).unwrap();
+    set.outputs[1030] ^= 1;
+    set.save(&model.eval()).unwrap();
+    let model = model.packed();
+    let output = xtask(&["run", model.path(), "--board", "host", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["runs"][0]["differing"], serde_json::json!([1]));
+    assert!(text(&output.stderr).contains("error: host and host differ on 2 samples; "), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_emulated_board_counts_instructions() {
+    let model = FakeModel::new("emulated").packed();
+    let run = || json(&["run", model.path(), "--variant", "pruned", "--log", "info"]);
+    let (first, second) = (run(), run());
+    assert_eq!(first, second, "emulated counts are reproducible");
+    assert_eq!((&first["emulated"], &first["silicon"]), (&Value::Bool(true), &Value::Bool(false)));
+    let count = &first["runs"][0]["count"];
+    assert_eq!(count["unit"], "instructions");
+    let (total, layer) = (count["total"].as_u64().unwrap(), count["layers"][0].as_u64().unwrap());
+    assert!(layer > 0 && total >= layer && total < 100_000, "{count}");
+
+    let size = json(&["size", model.path(), "--variant", "pruned"]);
+    assert!(size[0]["flash"].as_u64().unwrap() > 1000, "{size}");
+    let crates: Vec<&str> = size[0]["groups"].as_array().unwrap().iter().filter_map(|g| g["name"].as_str()).collect();
+    assert!(crates.contains(&"niwaki_board") && crates.contains(&"niwaki_link"), "{crates:?}");
+
+    let diff = json(&["diff", model.path(), "--variant", "pruned", "--sample", "2"]);
+    assert!(diff[0]["first_difference"].is_null(), "{diff}");
+}
