@@ -11,9 +11,12 @@ pub struct Case {
     /// The layer's name, as in published tables.
     pub layer: String,
     /// The layer with random weights.
-    make: fn(Layer) -> Option<Problem>,
+    make: Make,
     spec: Layer,
 }
+
+/// Makes a layer of its shapes.
+type Make = fn(Layer) -> Option<Problem>;
 
 /// Shapes of a layer.
 #[derive(Clone, Copy)]
@@ -63,7 +66,7 @@ struct List {
 }
 
 impl List {
-    fn push(&mut self, layer: impl Into<String>, make: fn(Layer) -> Option<Problem>, geometry: Geometry) {
+    fn push(&mut self, layer: impl Into<String>, make: Make, geometry: Geometry) {
         self.cases.push(Case {
             model: self.model,
             layer: layer.into(),
@@ -72,7 +75,7 @@ impl List {
         });
     }
 
-    fn form(&mut self, layer: String, make: fn(Layer) -> Option<Problem>, geometry: Geometry, form: Form) {
+    fn form(&mut self, layer: String, make: Make, geometry: Geometry, form: Form) {
         self.cases.push(Case { model: self.model, layer, make, spec: Layer { geometry, form } });
     }
 }
@@ -169,7 +172,7 @@ fn anomalies() -> List {
 
 fn single() -> List {
     let mut list = List { model: "MICRO", cases: vec![] };
-    let layers: [(&str, fn(Layer) -> Option<Problem>, Geometry); 5] = [
+    let layers: [(&str, Make, Geometry); 5] = [
         ("mpw", conv, pointwise([25, 5, 64], 64)),
         ("s3c2", conv, same([8, 8, 64], 64)),
         ("mconv", conv, same([16, 16, 32], 32)),

@@ -7,8 +7,13 @@ const MAX_TERMS: u64 = 1 << 24;
 
 /// Whether there is a rule for every row, and none needs a shift: packed kernels have none.
 pub(crate) fn rules(record: &OpRecord, packed: &PackedWeights<'_>) -> bool {
-    let multipliers = packed.rules.chunks(2 * packed.rows.max(1)).flat_map(|rule| rule.iter().skip(packed.rows));
-    record.shift == 0 && !packed.rules.is_empty() && multipliers.into_iter().all(|value| multiplier(*value))
+    let mut good = record.shift == 0 && packed.rows > 0 && !packed.rules.is_empty();
+    let mut rest = packed.rules;
+    while good && let Some((rule, behind)) = rest.split_at_checked(2 * packed.rows) {
+        good = rule.iter().skip(packed.rows).all(|value| multiplier(*value));
+        rest = behind;
+    }
+    good
 }
 
 /// What holds for dense and sparse convolutions.

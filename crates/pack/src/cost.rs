@@ -23,11 +23,11 @@ impl Cost {
 pub(crate) mod dsp {
     use super::Cost;
 
-    pub(crate) const CONV_DENSE: Cost = Cost { group: 770, block: 351 };
+    pub(crate) const CONV_DENSE: Cost = Cost { group: 767, block: 341 };
 
     /// By rows of a block.
     pub(crate) const CONV_SPARSE: [(usize, Cost); 2] =
-        [(1, Cost { group: 510, block: 275 }), (2, Cost { group: 860, block: 391 })];
+        [(1, Cost { group: 480, block: 276 }), (2, Cost { group: 810, block: 381 })];
 
     pub(crate) const CONNECTED_DENSE: Cost = Cost { group: 580, block: 215 };
 
@@ -35,6 +35,6 @@ pub(crate) mod dsp {
     pub(crate) const CONNECTED_SPARSE: [(usize, Cost); 3] = [
         (1, Cost { group: 350, block: 150 }),
         (2, Cost { group: 450, block: 180 }),
-        (4, Cost { group: 500, block: 262 }),
+        (4, Cost { group: 500, block: 251 }),
     ];
 }

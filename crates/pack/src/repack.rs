@@ -1,6 +1,6 @@
 //! Brings a blob of plain kinds into the layouts that one instruction set's kernels read.
 
-use crate::{PackError, cost::Cost, cost::dsp};
+use crate::cost::{Cost, dsp};
 use niwaki_blob::{
     AlignedBytes, Blob, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, TensorRecord, WriteError,
     Writer,
@@ -13,12 +13,11 @@ use niwaki_kernels::{
 
 /// The same network for kernels of another instruction set: the same results, bit for bit, from other operations.
 /// Operations that are packed already stay as they are.
-pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, PackError> {
-    let rejected = |error| PackError::Write(WriteError::Rejected(error));
-    let blob = Blob::read(bytes).map_err(rejected)?;
+pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, WriteError> {
+    let blob = Blob::read(bytes).map_err(WriteError::Rejected)?;
     // Kernels are asked for their scratch by the operations as the reader presents them, so the blob is written twice.
     let draft = write(&blob, isa, 0)?;
-    let read = Blob::read(&draft).map_err(rejected)?;
+    let read = Blob::read(&draft).map_err(WriteError::Rejected)?;
     let scratch = read.records().iter().filter_map(|record| read.op(record)).map(|op| scratch_bytes(isa, &op)).max();
     match scratch.unwrap_or(0) {
         0 => Ok(draft),
@@ -26,7 +25,7 @@ pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, PackError> {
     }
 }
 
-fn write(blob: &Blob<'_>, isa: Isa, scratch: usize) -> Result<AlignedBytes, PackError> {
+fn write(blob: &Blob<'_>, isa: Isa, scratch: usize) -> Result<AlignedBytes, WriteError> {
     let mut writer = Writer::new();
     for index in 0..blob.tensor_count() {
         let tensor = blob.tensor(index as u16);
@@ -49,7 +48,7 @@ fn write(blob: &Blob<'_>, isa: Isa, scratch: usize) -> Result<AlignedBytes, Pack
         writer.op(record);
     }
     let manifest = blob.manifest().unwrap_or_else(|| unreachable!("a blob that was read has one"));
-    writer.finish(&manifest, blob.tensor_bytes() as u32, scratch as u32).map_err(PackError::Write)
+    writer.finish(&manifest, blob.tensor_bytes() as u32, scratch as u32)
 }
 
 /// An operation as it is.

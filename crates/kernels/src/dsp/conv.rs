@@ -73,8 +73,8 @@ fn rows(op: &PackedConv2d<'_>, patch: *mut u32, quads: usize, pixels: &mut [i8],
         pitch,
         groups: whole,
         zero_point: i32::from(op.packed.zero_point),
-        // Rounds have four quads.
-        skipped: quads.wrapping_neg() % 4,
+        // Rounds have eight quads.
+        skipped: quads.wrapping_neg() % 8,
         spare: 0,
         weights: op.packed.weights.as_ptr(),
     };
@@ -92,10 +92,12 @@ fn rows(op: &PackedConv2d<'_>, patch: *mut u32, quads: usize, pixels: &mut [i8],
         frame.groups = 1;
         // SAFETY: as above, for the last group.
         unsafe { kernel(&frame) };
-        for (pixel, row) in pixels.chunks_exact_mut(channels.max(1)).zip(tile.chunks_exact(2)) {
-            if let Some((out, value)) = pixel.last_mut().zip(row.first()) {
-                *out = *value;
+        let mut at = channels.wrapping_sub(1);
+        for lane in tile.as_chunks::<2>().0 {
+            if let Some(out) = pixels.get_mut(at) {
+                *out = lane[0];
             }
+            at = at.wrapping_add(channels);
         }
     }
 }

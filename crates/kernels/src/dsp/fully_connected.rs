@@ -211,8 +211,14 @@ niwaki_dsp_connect_sparse_4:
 2:
     nc_block_4 0, 4, 3f
     nc_block_4 2, 20, 4f
-    add lr, #36
-    b 2b
+    nc_block_4 36, 40, 5f
+    nc_block_4 38, 56, 6f
+    add lr, #72
+    b.w 2b
+6:
+    add lr, #16
+5:
+    add lr, #20
 4:
     add lr, #16
 3:

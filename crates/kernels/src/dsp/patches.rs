@@ -91,6 +91,21 @@ niwaki_dsp_gather:
     push {{r4-r8, lr}}
     ldr r7, [sp, #24]
     ldr r8, [sp, #28]
+    cmp r2, #3
+    bne 1f
+    @ Three words, as three pixels of three channels take.
+3:
+    ldr r4, [r0]
+    ldr r5, [r0, #4]
+    ldr r6, [r0, #8]
+    add r0, r7
+    str r4, [r1]
+    str r5, [r1, #4]
+    str r6, [r1, #8]
+    add r1, r8
+    subs r3, #1
+    bne 3b
+    pop {{r4-r8, pc}}
 1:
     mov r4, r0
     mov r5, r1
@@ -156,6 +171,9 @@ impl<'a> Patches<'a> {
         }
         let width = self.op.output.width.max(1);
         let (mut y, mut x) = (start / width, start % width);
+        if first == 0 && x + LANES <= width && self.neighbours([y, x]) {
+            return;
+        }
         for lane in first..LANES {
             // SAFETY: `lane` is less than four.
             self.pixel([y, x], unsafe { self.patch.add(lane) });
@@ -164,6 +182,46 @@ impl<'a> Patches<'a> {
                 (y, x) = (y + 1, 0);
             }
         }
+    }
+
+    /// The terms of four pixels of one row, if their windows lie inside the input; otherwise `false`, and nothing was
+    /// done.
+    #[inline(always)]
+    fn neighbours(&self, [y, x]: [usize; 2]) -> bool {
+        let (op, input) = (self.op, self.op.input);
+        let (window, channels) = (&op.window, op.input.channels);
+        let first = (y * window.stride[0])
+            .checked_sub(window.padding[0])
+            .zip((x * window.stride[1]).checked_sub(window.padding[1]));
+        let Some((row, column)) = first else { return false };
+        let last = column + (LANES - 1) * window.stride[1];
+        let [height, width] = window.kernel;
+        if window.dilation != [1, 1] || row + height > input.height || last + width > input.width {
+            return false;
+        }
+        let (pitch, run, step) = (input.width * channels, width * channels, window.stride[1] * channels);
+        let at = row * pitch + column * channels;
+        let whole = run.next_multiple_of(4);
+        // What the last row of the last pixel's window reads.
+        if at + (height - 1) * pitch + (LANES - 1) * step + whole > self.input.len() || height == 0 || run == 0 {
+            return false;
+        }
+        let from = self.input.as_ptr().wrapping_add(at);
+        for lane in 0..LANES {
+            let from = from.wrapping_add(lane * step);
+            // SAFETY: all runs lie inside the input, as was just found; with the bytes that are too many they lie
+            // inside the scratch, which has four more. Lanes are one word apart.
+            unsafe {
+                let to = self.patch.add(lane);
+                if whole == run {
+                    niwaki_dsp_widen(from, to, run / 4, height, pitch, run * 8);
+                } else {
+                    niwaki_dsp_gather(from, self.bytes, whole / 4, height, pitch, run);
+                    niwaki_dsp_widen(self.bytes, to, op.quads(), 1, 0, 0);
+                }
+            }
+        }
+        true
     }
 
     /// The terms of output pixel `(y, x)`.

@@ -22,7 +22,7 @@ pub(super) struct Frame {
     pub(super) groups: usize,
     /// The outputs' zero point.
     pub(super) zero_point: i32,
-    /// Quads that the first round leaves out (dense): it has four, and their number need not be a multiple.
+    /// Quads that the first round leaves out (dense): it has eight, and their number need not be a multiple.
     pub(super) skipped: usize,
     /// For the kernel's use.
     pub(super) spare: usize,
@@ -178,13 +178,13 @@ niwaki_dsp_dense_2:
     bx r8
     .balign 4
 2:
-    .irp quad, 0, 1, 2, 3
+    .irp quad, 0, 1, 2, 3, 4, 5, 6, 7
     nd_half 8*\quad, 32*\quad
     nd_half 8*\quad+4, 32*\quad+16
     .endr
     ldr.w r8, [sp, #4]
-    add r12, #128
-    add lr, #32
+    add r12, r12, #256
+    add lr, #64
     cmp r12, r8
     bne.w 2b
     nd_finish_2
@@ -223,8 +223,14 @@ niwaki_dsp_sparse_2:
 2:
     nd_block_2 0, 4, 3f
     nd_block_2 2, 12, 4f
-    add lr, #20
-    b 2b
+    nd_block_2 20, 24, 5f
+    nd_block_2 22, 32, 6f
+    add lr, #40
+    b.w 2b
+6:
+    add lr, #8
+5:
+    add lr, #12
 4:
     add lr, #8
 3:
