@@ -2,7 +2,7 @@
 
 use crate::{names, package, toolchain::Need, workplace::Workplace};
 use anyhow::{Context, anyhow, bail, ensure};
-use niwaki_kernels::Isa;
+use niwaki_pack::Isa;
 use serde::Deserialize;
 use std::{
     path::{Path, PathBuf},

@@ -10,8 +10,10 @@ use crate::{
     variant::{self, BlobFile, Which},
     workplace::Workplace,
 };
-use niwaki_kernels::Isa;
-use niwaki_pack::artefact::{EvalSet, Report};
+use niwaki_pack::{
+    Isa,
+    artefact::{EvalSet, Report},
+};
 use std::path::PathBuf;
 
 /// A board and how to use it.

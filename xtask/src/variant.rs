@@ -3,8 +3,10 @@
 use crate::workplace::Workplace;
 use anyhow::{Context, ensure};
 use niwaki_blob::{AlignedBytes, Blob};
-use niwaki_kernels::Isa;
-use niwaki_pack::artefact::{EvalSet, REPORT, Report, Variant, write_atomically};
+use niwaki_pack::{
+    Isa,
+    artefact::{EvalSet, REPORT, Report, Variant, write_atomically},
+};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

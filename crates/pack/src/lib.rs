@@ -17,6 +17,7 @@ mod repack;
 pub use error::PackError;
 #[cfg(feature = "pack")]
 pub use layers::layers;
+pub use niwaki_kernels::Isa;
 #[cfg(feature = "pack")]
 pub use pack::pack;
 pub use repack::repack;
