@@ -14,6 +14,8 @@ mod repack;
 
 #[cfg(feature = "pack")]
 pub use layers::layers;
+#[cfg(feature = "repack")]
+pub use niwaki_kernels::Isa;
 #[cfg(feature = "pack")]
 pub use pack::{PackError, pack};
 #[cfg(feature = "repack")]
