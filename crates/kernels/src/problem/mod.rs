@@ -11,13 +11,14 @@ mod variant;
 
 pub use generate::all;
 pub use geometry::Geometry;
+pub use niwaki_blob::OpKind;
 pub use random::Random;
 pub use variant::{Fill, Level, Variant};
 
 use alloc::{string::String, vec, vec::Vec};
 use niwaki_blob::{
-    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, OpKind, Pad, Requantise, Shape,
-    Softmax, Transpose, Window,
+    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, Pad, Requantise, Shape, Softmax,
+    Transpose, Window,
 };
 
 /// One operation with parameters and operands. Fields that its kind does not use hold nothing of interest.
