@@ -41,17 +41,45 @@ pub fn run<const OPS: u32>(
     scratch: &mut [i8],
 ) -> bool {
     match isa {
-        Isa::Scalar => run_scalar::<OPS>(op, operands, output, scratch),
+        Isa::Scalar => run_scalar::<OPS>(op, operands, output),
+        #[cfg(niwaki_helium)]
+        Isa::Helium => run_helium::<OPS>(op, operands, output, scratch),
+        #[allow(unreachable_patterns, reason = "kernels of other cores are not in this build")]
+        _ => {
+            let _ = scratch;
+            false
+        }
     }
 }
 
+/// Whether a kind is in an op set. As a constant guard: what it excludes is not linked.
+const fn has(ops: u32, kind: OpKind) -> bool {
+    ops & kind.bit() != 0
+}
+
+/// Helium kernels where there are some, scalar ones elsewhere.
+#[cfg(niwaki_helium)]
 #[inline(always)]
-fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], _scratch: &mut [i8]) -> bool {
-    use Operands::{InPlace, InPlaceWith, One, Two};
-    // A constant guard: what it excludes is not linked.
-    const fn has(ops: u32, kind: OpKind) -> bool {
-        ops & kind.bit() != 0
+fn run_helium<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
+    use crate::helium;
+    use Operands::{InPlaceWith, One, Two};
+    match (op, operands) {
+        (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => helium::conv2d(op, x, output, scratch),
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+            helium::depthwise_conv2d(op, x, output, scratch);
+        }
+        (Op::FullyConnected(op), One(x)) if has(OPS, OpKind::FullyConnected) => helium::fully_connected(op, x, output),
+        (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => helium::avg_pool(op, x, output),
+        (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => helium::add(op, a, b, output),
+        (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => helium::add_in_place(op, b, output),
+        (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }
+    true
+}
+
+#[inline(always)]
+fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8]) -> bool {
+    use Operands::{InPlace, InPlaceWith, One, Two};
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => scalar::conv2d(op, x, output),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {

@@ -1,6 +1,6 @@
 //! Instruction sets that kernels are written for, and the scratch that their kernels need.
 
-use niwaki_blob::Op;
+use niwaki_blob::{Conv2d, Op};
 
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -8,20 +8,41 @@ use niwaki_blob::Op;
 pub enum Isa {
     /// Plain Rust, on every target: the specification.
     Scalar,
+    /// Helium: Cortex-M55 and M85.
+    Helium,
 }
 
 impl Isa {
     /// The one that this build runs. A constant, so that the others are not linked.
-    pub const CURRENT: Self = Self::Scalar;
+    pub const CURRENT: Self = if cfg!(niwaki_helium) { Self::Helium } else { Self::Scalar };
 
     /// Those that this build can run: tests hold each against [`Isa::Scalar`].
-    pub const AVAILABLE: &[Self] = &[Self::Scalar];
+    pub const AVAILABLE: &[Self] = if cfg!(niwaki_helium) { &[Self::Scalar, Self::Helium] } else { &[Self::Scalar] };
 }
 
 /// Bytes of scratch that the kernel of an instruction set needs for an operation: a pure function, so that the planner
 /// on the host and the check on the device agree.
-pub fn scratch_bytes(isa: Isa, _op: &Op<'_>) -> usize {
+pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
     match isa {
         Isa::Scalar => 0,
+        Isa::Helium => helium_scratch(op),
     }
+}
+
+/// One window's elements, where they are not read where they lie.
+fn helium_scratch(op: &Op<'_>) -> usize {
+    match op {
+        Op::Conv2d(op) if op.groups != 1 || single_pixels(op) => 0,
+        Op::Conv2d(op) | Op::DepthwiseConv2d(op) => window_bytes(op),
+        _ => 0,
+    }
+}
+
+/// Whether windows are single pixels of the input.
+pub(crate) fn single_pixels(op: &Conv2d<'_>) -> bool {
+    op.window.kernel == [1, 1] && op.window.padding == [0, 0]
+}
+
+fn window_bytes(op: &Conv2d<'_>) -> usize {
+    op.window.kernel[0].saturating_mul(op.window.kernel[1]).saturating_mul(op.input.channels)
 }

@@ -10,6 +10,9 @@
 extern crate alloc;
 
 mod dispatch;
+#[cfg(niwaki_helium)]
+#[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
+mod helium;
 mod isa;
 #[cfg(feature = "testing")]
 pub mod problem;
