@@ -33,7 +33,8 @@ pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
 fn helium_scratch(op: &Op<'_>) -> usize {
     match op {
         Op::Conv2d(op) if op.groups != 1 || single_pixels(op) => 0,
-        Op::Conv2d(op) | Op::DepthwiseConv2d(op) => window_bytes(op),
+        Op::Conv2d(op) => window_bytes(op),
+        Op::DepthwiseConv2d(op) => depthwise_band(op),
         _ => 0,
     }
 }
@@ -45,4 +46,22 @@ pub(crate) fn single_pixels(op: &Conv2d<'_>) -> bool {
 
 fn window_bytes(op: &Conv2d<'_>) -> usize {
     op.window.kernel[0].saturating_mul(op.window.kernel[1]).saturating_mul(op.input.channels)
+}
+
+/// Columns of the input, with padding, that a row of outputs reads.
+pub(crate) fn depthwise_columns(op: &Conv2d<'_>) -> usize {
+    let last = op.output.width.saturating_sub(1).saturating_mul(op.window.stride[1]);
+    last.saturating_add(op.window.kernel[1].saturating_sub(1).saturating_mul(op.window.dilation[1])).saturating_add(1)
+}
+
+/// Padded rows of the input that a row of outputs reads; none where there is no padding.
+pub(crate) fn depthwise_band(op: &Conv2d<'_>) -> usize {
+    let columns = depthwise_columns(op);
+    let last = op.output.height.saturating_sub(1).saturating_mul(op.window.stride[0]);
+    let taps = op.window.kernel[0].saturating_sub(1).saturating_mul(op.window.dilation[0]);
+    let rows = last.saturating_add(taps).saturating_add(1);
+    if op.window.padding == [0, 0] && rows <= op.input.height && columns <= op.input.width {
+        return 0;
+    }
+    op.window.kernel[0].saturating_mul(columns).saturating_mul(op.input.channels)
 }

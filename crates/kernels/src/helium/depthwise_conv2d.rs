@@ -1,9 +1,9 @@
 //! Convolution of every channel with a filter of its own: sixteen channels at a time, along a row of outputs.
 
-use super::conv2d::Gather;
-use crate::scalar::Axis;
+use super::copy::{copy, fill};
+use crate::isa::{depthwise_band, depthwise_columns};
+use crate::scalar::{self, Axis};
 use core::arch::global_asm;
-use core::ops::Range;
 use niwaki_blob::Conv2d;
 
 /// Channels of a vector.
@@ -144,38 +144,42 @@ unsafe extern "C" {
 /// See [`crate::scalar::depthwise_conv2d`].
 pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8]) {
     let channels = op.output.channels.max(1);
-    let taps = op.window.kernel[0] * op.window.kernel[1];
-    let (rows, columns) = (Axis::rows(&op.window, op.input), Axis::columns(&op.window, op.input));
-    let gather = Gather { rows, columns, op };
-    let whole = op.weights.len() >= taps * channels && input.len() >= op.input.elements() && taps > 0;
-    let Some(patch) = scratch.get_mut(..taps * channels).filter(|_| whole && op.input.channels == channels) else {
-        return crate::scalar::depthwise_conv2d(op, input, output);
+    let [height, width] = op.window.kernel;
+    let whole = op.weights.len() >= height * width * channels && input.len() >= op.input.elements();
+    let band_columns = depthwise_columns(op);
+    let Some(band) = scratch.get_mut(..depthwise_band(op)).filter(|_| whole && op.input.channels == channels) else {
+        return scalar::depthwise_conv2d(op, input, output);
     };
-    let width = op.output.width;
-    let [_, dilation] = op.window.dilation;
-    let inside = columns.all_inside(width);
-    for (y, line) in output.chunks_exact_mut((width * channels).max(1)).enumerate() {
-        let inside = rows.all_inside(op.output.height).contains(&y).then(|| inside.clone()).unwrap_or(0..0);
-        let around = (0..inside.start).chain(inside.end..width);
-        for x in around {
-            gather.window([y, x], input, patch);
-            let source = Source { elements: patch, pixel_step: 0, tap_step: channels, row_step: 0 };
-            run(op, &source, line, x..x + 1);
-        }
-        let first = rows.position(y, 0).zip(columns.position(inside.start, 0));
-        if let Some((row, column)) = first.filter(|_| !inside.is_empty()) {
-            let at = (row * op.input.width + column) * channels;
-            let taken = op.window.kernel[1] * dilation * channels;
-            let source = Source {
-                elements: input.get(at..).unwrap_or_default(),
-                pixel_step: op.window.stride[1] * channels,
-                tap_step: dilation * channels,
-                // May be negative, where a window is wider than the input: such windows are never inside.
-                row_step: (op.window.dilation[0] * op.input.width * channels).wrapping_sub(taken),
-            };
-            run(op, &source, line, inside);
-        }
+    let [stride_y, stride_x] = op.window.stride;
+    let [dilation_y, dilation_x] = op.window.dilation;
+    let rows = Axis::rows(&op.window, op.input);
+    let pitch = op.input.width * channels;
+    let taken = width * dilation_x * channels;
+    for (y, line) in output.chunks_exact_mut((op.output.width * channels).max(1)).enumerate() {
+        let (elements, row) = if band.is_empty() {
+            (input.get(y * stride_y * pitch..).unwrap_or_default(), dilation_y * pitch)
+        } else {
+            for (tap, to) in band.chunks_exact_mut(band_columns * channels).enumerate() {
+                let row = rows.position(y, tap).and_then(|row| input.get(row * pitch..(row + 1) * pitch));
+                pad_row(op, row, to);
+            }
+            (&*band, band_columns * channels)
+        };
+        let (pixel_step, tap_step) = (stride_x * channels, dilation_x * channels);
+        run(op, &Source { elements, pixel_step, tap_step, row_step: row.wrapping_sub(taken) }, line);
     }
+}
+
+/// A row of the input with its padding; all padding where there is no row.
+fn pad_row(op: &Conv2d<'_>, row: Option<&[i8]>, to: &mut [i8]) {
+    let left = op.window.padding[1] * op.input.channels;
+    let Some((row, (before, rest))) = row.zip(to.split_at_mut_checked(left)) else {
+        return fill(to, op.input_zero_point);
+    };
+    fill(before, op.input_zero_point);
+    let (inside, after) = rest.split_at_mut(row.len().min(rest.len()));
+    copy(inside, row);
+    fill(after, op.input_zero_point);
 }
 
 /// Where windows lie.
@@ -187,8 +191,8 @@ struct Source<'a> {
     row_step: usize,
 }
 
-/// Neighbouring outputs of a line, whose windows are wholly in `source`.
-fn run(op: &Conv2d<'_>, source: &Source<'_>, line: &mut [i8], pixels: Range<usize>) {
+/// The outputs of a line, whose windows are wholly in `source`.
+fn run(op: &Conv2d<'_>, source: &Source<'_>, line: &mut [i8]) {
     let channels = op.output.channels;
     let rule = &op.requantise;
     for first in (0..channels).step_by(LANES) {
@@ -206,7 +210,7 @@ fn run(op: &Conv2d<'_>, source: &Source<'_>, line: &mut [i8], pixels: Range<usiz
         let [rest_bias, rest_multipliers] = &mut rest;
         let lists = list(op.bias, rest_bias).zip(list(rule.multipliers, rest_multipliers));
         let places = source.elements.get(first..).zip(op.weights.get(first..));
-        let outputs = line.get_mut(pixels.start * channels + first..(pixels.end - 1) * channels + first + lanes);
+        let outputs = line.get_mut(first..);
         let (Some((bias, multipliers)), Some((input, weights)), Some(outputs)) = (lists, places, outputs) else {
             return;
         };
@@ -222,16 +226,16 @@ fn run(op: &Conv2d<'_>, source: &Source<'_>, line: &mut [i8], pixels: Range<usiz
             bias,
             multipliers,
             output: outputs.as_mut_ptr(),
-            pixels: pixels.len(),
+            pixels: op.output.width,
             lanes,
             shift: rule.shift,
             zero_point: i32::from(rule.zero_point),
             min: i32::from(rule.activation.min),
             max: i32::from(rule.activation.max),
         };
-        // SAFETY: both lists have sixteen numbers; every tap of every window lies in the input or the patch, as the
-        // callers saw, and `lanes` bytes of it are read under a predicate, like those of the weights; the outputs were
-        // just sliced out. Kernel sizes are at least 1, as the format says, and there is at least one output.
+        // SAFETY: both lists have sixteen numbers; every tap of every window lies in the input, where there is no
+        // padding, or in the padded rows, and `lanes` bytes of it are read under a predicate, like those of the weights; the outputs are the line's
+        // from `first` on. Kernel sizes are at least 1, as the format says, and there is at least one output.
         unsafe { niwaki_helium_depthwise(&raw const arguments) }
     }
 }

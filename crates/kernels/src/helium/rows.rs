@@ -106,6 +106,71 @@ global_asm!(
     "pop {{r3-r11, pc}}",
 );
 
+// Whole vectors of terms and whole groups of four rows: where the fourth row ends the next group begins, and everything
+// but the weights stays in registers.
+global_asm!(
+    ".cpu cortex-m55",
+    ".thumb",
+    ".global niwaki_helium_whole",
+    ".type niwaki_helium_whole, %function",
+    ".thumb_func",
+    "niwaki_helium_whole:",
+    "push {{r3-r11, lr}}",
+    "vpush {{d8-d11}}",
+    "ldrd r8, r11, [r0]",
+    "ldrd r12, r1, [r0, #8]",
+    "ldrd r9, r10, [r0, #16]",
+    "ldrd r7, r2, [r0, #24]",
+    "vdup.32 q5, r2",
+    "ldrd r2, r3, [r0, #32]",
+    "vdup.32 q4, r2",
+    "vdup.32 q2, r3",
+    "ldr r2, [r0, #40]",
+    "vdup.32 q3, r2",
+    "add r1, r7",
+    "push {{r1, r8}}",
+    ".balign 4",
+    "1:",
+    "ldr r8, [sp, #4]",
+    "mov r1, r11",
+    "add r3, r1, r12",
+    "add r5, r3, r12",
+    "add r11, r5, r12",
+    "mov r0, #0",
+    "mov r2, #0",
+    "mov r4, #0",
+    "mov r6, #0",
+    "dlstp.8 lr, r12",
+    "2:",
+    "vldrb.u8 q0, [r8], #16",
+    "vldrb.u8 q1, [r1], #16",
+    "vmladava.s8 r0, q0, q1",
+    "vldrb.u8 q1, [r3], #16",
+    "vmladava.s8 r2, q0, q1",
+    "vldrb.u8 q1, [r5], #16",
+    "vmladava.s8 r4, q0, q1",
+    "vldrb.u8 q1, [r11], #16",
+    "vmladava.s8 r6, q0, q1",
+    "letp lr, 2b",
+    "vmov q0[2], q0[0], r0, r4",
+    "vmov q0[3], q0[1], r2, r6",
+    "vldrw.u32 q1, [r9], #16",
+    "vadd.i32 q0, q0, q1",
+    "vldrw.u32 q1, [r10], #16",
+    "vshl.s32 q0, q0, q5",
+    "vrmulh.s32 q0, q0, q1",
+    "vadd.i32 q0, q0, q4",
+    "vmax.s32 q0, q0, q2",
+    "vmin.s32 q0, q0, q3",
+    "vstrb.32 q0, [r7], #4",
+    "ldr r0, [sp]",
+    "cmp r7, r0",
+    "bne 1b",
+    "add sp, #8",
+    "vpop {{d8-d11}}",
+    "pop {{r3-r11, pc}}",
+);
+
 // Up to 64 terms and whole groups of four rows: the inputs stay in q0 to q3, the weights are one stream. A variant for
 // each number of whole vectors, with and without a rest.
 global_asm!(
@@ -224,6 +289,7 @@ global_asm!(
 
 unsafe extern "C" {
     fn niwaki_helium_rows(arguments: *mut Arguments);
+    fn niwaki_helium_whole(arguments: *mut Arguments);
     fn niwaki_helium_few_0_1(arguments: *mut Arguments);
     fn niwaki_helium_few_1_0(arguments: *mut Arguments);
     fn niwaki_helium_few_1_1(arguments: *mut Arguments);
@@ -259,6 +325,7 @@ impl<'a> Rows<'a> {
             (3, false) => niwaki_helium_few_3_0,
             (3, true) => niwaki_helium_few_3_1,
             (4, false) => niwaki_helium_few_4_0,
+            (1.., false) => niwaki_helium_whole,
             _ => niwaki_helium_rows,
         };
         Self { terms, channels, weights, bias, rule, kernel }
@@ -285,7 +352,7 @@ impl<'a> Rows<'a> {
         };
         // SAFETY: `new` and the check above saw that there are `terms` inputs, `terms * channels` weights, and
         // `channels` biases, multipliers and outputs; the kernels touch no more of each: they read a row's end, and the
-        // last rows' biases, under a predicate, and only whole groups of four rows without one (`new` picks by that).
+        // last rows' biases, under a predicate, and only whole vectors of whole groups without one (`new` picks by that).
         // The output overlaps nothing, because it is a mutable slice.
         unsafe { (self.kernel)(&raw mut arguments) }
     }

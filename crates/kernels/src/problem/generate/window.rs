@@ -9,7 +9,7 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
     let depthwise = windows().into_iter().filter_map(move |g| Problem::depthwise_conv2d(g, variant, seed));
     let max = windows().into_iter().filter_map(move |g| Problem::max_pool(g, variant, seed));
     let average = windows().into_iter().filter_map(move |g| Problem::avg_pool(g, g.kernel[0] % 2 == 1, variant, seed));
-    let sizes = [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10)];
+    let sizes = [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10), (80, 8), (40, 12)];
     let connected = sizes.into_iter().map(move |(i, o)| Problem::fully_connected(i, o, variant, seed));
     convolutions.chain(depthwise).chain(max).chain(average).chain(connected)
 }
