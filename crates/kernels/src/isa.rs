@@ -10,14 +10,31 @@ pub enum Isa {
     Scalar,
     /// Helium: Cortex-M55 and M85.
     Helium,
+    /// Armv7-M without the DSP extension: Cortex-M3.
+    V7m,
+    /// Armv6-M: Cortex-M0 and M0+.
+    V6m,
 }
 
 impl Isa {
     /// The one that this build runs. A constant, so that the others are not linked.
-    pub const CURRENT: Self = if cfg!(niwaki_helium) { Self::Helium } else { Self::Scalar };
+    pub const CURRENT: Self = if cfg!(niwaki_helium) {
+        Self::Helium
+    } else if cfg!(niwaki_v7m) {
+        Self::V7m
+    } else if cfg!(niwaki_v6m) {
+        Self::V6m
+    } else {
+        Self::Scalar
+    };
 
     /// Those that this build can run: tests hold each against [`Isa::Scalar`].
-    pub const AVAILABLE: &[Self] = if cfg!(niwaki_helium) { &[Self::Scalar, Self::Helium] } else { &[Self::Scalar] };
+    pub const AVAILABLE: &[Self] = match Self::CURRENT {
+        Self::Scalar => &[Self::Scalar],
+        Self::Helium => &[Self::Scalar, Self::Helium],
+        Self::V7m => &[Self::Scalar, Self::V7m],
+        Self::V6m => &[Self::Scalar, Self::V6m],
+    };
 }
 
 /// Bytes of scratch that the kernel of an instruction set needs for an operation: a pure function, so that the planner
@@ -26,6 +43,8 @@ pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
     match isa {
         Isa::Scalar => 0,
         Isa::Helium => helium_scratch(op),
+        Isa::V7m => pairs_scratch(op, 4),
+        Isa::V6m => pairs_scratch(op, 2),
     }
 }
 
@@ -35,6 +54,23 @@ fn helium_scratch(op: &Op<'_>) -> usize {
         Op::Conv2d(op) if op.groups != 1 || single_pixels(op) => 0,
         Op::Conv2d(op) => window_bytes(op),
         Op::DepthwiseConv2d(op) => depthwise_band(op),
+        _ => 0,
+    }
+}
+
+/// Windows of some pixels, packed into words, and a row of each window; or padded rows and a sum for each channel.
+fn pairs_scratch(op: &Op<'_>, pixels: usize) -> usize {
+    // What aligning words can cost.
+    const ALIGNMENT: usize = 3;
+    match op {
+        Op::Conv2d(op) if op.groups != 1 => 0,
+        Op::Conv2d(op) => {
+            let line = op.window.kernel[1].saturating_mul(op.input.channels).saturating_mul(pixels);
+            window_bytes(op).saturating_mul(2 * pixels).saturating_add(line).saturating_add(ALIGNMENT)
+        }
+        Op::DepthwiseConv2d(op) if op.window.kernel == [3, 3] && op.window.dilation == [1, 1] => {
+            depthwise_band(op).saturating_add(op.output.channels.saturating_mul(4)).saturating_add(ALIGNMENT)
+        }
         _ => 0,
     }
 }

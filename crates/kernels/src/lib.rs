@@ -14,9 +14,15 @@ mod dispatch;
 #[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
 mod helium;
 mod isa;
+#[cfg(any(niwaki_v7m, niwaki_v6m))]
+#[allow(unsafe_code, reason = "words in scratch memory, calls of assembly; every block argues why it is right")]
+mod pairs;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
+#[cfg(niwaki_v7m)]
+#[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
+mod v7m;
 
 pub use dispatch::{ALL_OPS, Operands, run};
 pub use isa::{Isa, scratch_bytes};
