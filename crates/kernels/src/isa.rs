@@ -58,7 +58,7 @@ fn helium_scratch(op: &Op<'_>) -> usize {
     }
 }
 
-/// Windows of some pixels, packed into words, and a row of each window; or padded rows and a sum for each channel.
+/// Windows of some pixels, packed into words, and a row of each window; or padded rows.
 fn pairs_scratch(op: &Op<'_>, pixels: usize) -> usize {
     // What aligning words can cost.
     const ALIGNMENT: usize = 3;
@@ -68,9 +68,7 @@ fn pairs_scratch(op: &Op<'_>, pixels: usize) -> usize {
             let line = op.window.kernel[1].saturating_mul(op.input.channels).saturating_mul(pixels);
             window_bytes(op).saturating_mul(2 * pixels).saturating_add(line).saturating_add(ALIGNMENT)
         }
-        Op::DepthwiseConv2d(op) if op.window.kernel == [3, 3] && op.window.dilation == [1, 1] => {
-            depthwise_band(op).saturating_add(op.output.channels.saturating_mul(4)).saturating_add(ALIGNMENT)
-        }
+        Op::DepthwiseConv2d(op) if op.window.kernel == [3, 3] && op.window.dilation == [1, 1] => depthwise_band(op),
         _ => 0,
     }
 }

@@ -1,27 +1,52 @@
 //! Depthwise convolution with 3x3 taps: rows are padded first, so that the taps of every output lie the same way.
 
-use super::{copy, requantise_all, words};
+use super::copy;
 use crate::isa::{depthwise_band, depthwise_columns};
 use crate::scalar::{self, Axis};
 use niwaki_blob::Conv2d;
 
-/// Adds up, for each of `channels` channels, the products of 3x3 taps with their weights. Taps are `channels` apart along
-/// a row and `row` from a row to the next; `sums` gets a word for each channel.
-///
-/// A function of this kind reads no taps and weights but those, and writes no more than the sums.
-pub(crate) type Sums =
-    unsafe extern "C" fn(input: *const i8, weights: *const i8, channels: usize, sums: *mut i32, row: usize);
+/// One output pixel; assembly reads it at these offsets.
+#[repr(C)]
+pub(crate) struct Taps {
+    /// 0: of the first channel
+    input: *const i8,
+    /// 4
+    weights: *const i8,
+    /// 8: from a tap to the next, in the input and in the weights
+    channels: usize,
+    /// 12: from a row of taps to the next
+    row: usize,
+    /// 16
+    bias: *const i32,
+    /// 20
+    multipliers: *const i32,
+    /// 24
+    output: *mut i8,
+    /// 28
+    shift: u32,
+    /// 32
+    zero_point: i32,
+    /// 36
+    min: i32,
+    /// 40
+    max: i32,
+}
+
+/// Computes the channels of one output pixel. A function of this kind touches no taps, weights, biases, multipliers and
+/// outputs but theirs.
+pub(crate) type Pixel = unsafe extern "C" fn(taps: *const Taps);
 
 /// See [`crate::scalar::depthwise_conv2d`]. Other sizes and dilations take the scalar way.
 #[inline(always)]
-pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8], kernel: Sums) {
+pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8], kernel: Pixel) {
     let channels = op.output.channels.max(1);
     let band_len = depthwise_band(op);
     let good = op.window.kernel == [3, 3] && op.window.dilation == [1, 1] && op.input.channels == channels;
     let good = good && op.weights.len() >= 9 * channels && input.len() >= op.input.elements();
-    let parts = scratch.split_at_mut_checked(band_len).filter(|_| good);
-    let parts = parts.and_then(|(band, rest)| Some((band, words(rest).get_mut(..channels)?)));
-    let Some((band, sums)) = parts else { return scalar::depthwise_conv2d(op, input, output) };
+    let good = good && op.bias.len() >= channels && op.requantise.multipliers.len() >= channels;
+    let Some(band) = scratch.get_mut(..band_len).filter(|_| good) else {
+        return scalar::depthwise_conv2d(op, input, output);
+    };
     let columns = depthwise_columns(op);
     let rows = Axis::rows(&op.window, op.input);
     let pitch = op.input.width * channels;
@@ -42,14 +67,22 @@ pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8],
             if taps.len() < 2 * row + 3 * channels {
                 return;
             }
-            // SAFETY: the taps' last element is at `2 * row + 3 * channels - 1`, and there are nine weights and one sum
-            // for each channel.
-            unsafe { kernel(taps.as_ptr(), op.weights.as_ptr(), channels, sums.as_mut_ptr(), row) }
-            let lists = op.bias.iter().zip(rule.multipliers);
-            for ((out, sum), (bias, multiplier)) in pixel.iter_mut().zip(&*sums).zip(lists) {
-                let [value] = requantise_all([sum.wrapping_add(*bias)], *multiplier, rule);
-                *out = value;
-            }
+            let taps = Taps {
+                input: taps.as_ptr(),
+                weights: op.weights.as_ptr(),
+                channels,
+                row,
+                bias: op.bias.as_ptr(),
+                multipliers: rule.multipliers.as_ptr(),
+                output: pixel.as_mut_ptr(),
+                shift: rule.shift,
+                zero_point: i32::from(rule.zero_point),
+                min: i32::from(rule.activation.min),
+                max: i32::from(rule.activation.max),
+            };
+            // SAFETY: the taps' last element is at `2 * row + 3 * channels - 1`; there are nine weights, a bias, a
+            // multiplier and an output for each channel.
+            unsafe { kernel(&raw const taps) }
         }
     }
 }

@@ -14,8 +14,8 @@ mod depthwise_conv2d;
 mod memory;
 mod rounding;
 
-pub(crate) use conv2d::{Dot, conv2d};
-pub(crate) use depthwise_conv2d::depthwise_conv2d;
+pub(crate) use conv2d::{Filters, conv2d};
+pub(crate) use depthwise_conv2d::{Taps, depthwise_conv2d};
 pub(crate) use memory::{copy, words};
 pub(crate) use rounding::requantise_all;
 

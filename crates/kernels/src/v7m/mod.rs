@@ -1,7 +1,7 @@
 //! Kernels for Armv7-M without the DSP extension: Cortex-M3. Two pixels to a word; see [`crate::pairs`].
 
 mod depthwise_conv2d;
-mod dot;
+mod filters;
 mod fully_connected;
 
 pub(crate) use depthwise_conv2d::depthwise_conv2d;
@@ -11,5 +11,5 @@ use niwaki_blob::Conv2d;
 
 /// See [`crate::scalar::conv2d`].
 pub(crate) fn conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8]) {
-    crate::pairs::conv2d::<dot::V7m, 4, 1>(op, input, output, scratch);
+    crate::pairs::conv2d::<filters::Four, 4>(op, input, output, scratch);
 }
