@@ -46,6 +46,8 @@ pub fn run<const OPS: u32>(
         Isa::Helium => run_helium::<OPS>(op, operands, output, scratch),
         #[cfg(niwaki_v7m)]
         Isa::V7m => run_v7m::<OPS>(op, operands, output, scratch),
+        #[cfg(niwaki_v6m)]
+        Isa::V6m => run_v6m::<OPS>(op, operands, output, scratch),
         #[allow(unreachable_patterns, reason = "kernels of other cores are not in this build")]
         _ => {
             let _ = scratch;
@@ -57,6 +59,23 @@ pub fn run<const OPS: u32>(
 /// Whether a kind is in an op set. As a constant guard: what it excludes is not linked.
 const fn has(ops: u32, kind: OpKind) -> bool {
     ops & kind.bit() != 0
+}
+
+/// Kernels for Armv6-M where there are some, scalar ones elsewhere.
+#[cfg(niwaki_v6m)]
+#[inline(always)]
+fn run_v6m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
+    use crate::v6m;
+    use Operands::One;
+    match (op, operands) {
+        (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v6m::conv2d(op, x, output, scratch),
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+            v6m::depthwise_conv2d(op, x, output, scratch);
+        }
+        (Op::FullyConnected(op), One(x)) if has(OPS, OpKind::FullyConnected) => v6m::fully_connected(op, x, output),
+        (op, operands) => return run_scalar::<OPS>(op, operands, output),
+    }
+    true
 }
 
 /// Kernels for Armv7-M where there are some, scalar ones elsewhere.

@@ -44,7 +44,7 @@ pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
         Isa::Scalar => 0,
         Isa::Helium => helium_scratch(op),
         Isa::V7m => pairs_scratch(op, 4),
-        Isa::V6m => pairs_scratch(op, 2),
+        Isa::V6m => pairs_scratch(op, 4),
     }
 }
 

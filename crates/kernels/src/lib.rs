@@ -20,6 +20,9 @@ mod pairs;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
+#[cfg(niwaki_v6m)]
+#[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
+mod v6m;
 #[cfg(niwaki_v7m)]
 #[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
 mod v7m;
