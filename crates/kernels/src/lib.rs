@@ -14,7 +14,8 @@ mod dispatch;
 #[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
 mod helium;
 mod isa;
-#[cfg(any(niwaki_v7m, niwaki_v6m))]
+#[cfg(any(niwaki_v7m, niwaki_v6m, test))]
+#[cfg_attr(test, allow(dead_code, unused_imports, reason = "a host tests its arithmetic only"))]
 #[allow(unsafe_code, reason = "words in scratch memory, calls of assembly; every block argues why it is right")]
 mod pairs;
 #[cfg(feature = "testing")]
