@@ -2,6 +2,7 @@
 
 use crate::{names, package, toolchain::Need, workplace::Workplace};
 use anyhow::{Context, anyhow, bail, ensure};
+use niwaki_pack::Isa;
 use serde::Deserialize;
 use std::{
     path::{Path, PathBuf},
@@ -107,6 +108,11 @@ impl Board {
     /// Whether it is emulated: then ticks are instructions.
     pub(crate) fn emulated(&self) -> bool {
         matches!(self.spec.runner, Runner::Qemu { .. })
+    }
+
+    /// Whose kernels its firmware runs.
+    pub(crate) fn isa(&self) -> Isa {
+        self.spec.target.as_deref().map_or(Isa::Scalar, Isa::of_target)
     }
 
     /// Whether its firmware was ever run on the real board; `None` for a process, which has none.

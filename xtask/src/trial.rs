@@ -32,6 +32,7 @@ impl Trial<'_> {
     /// Builds the firmware of one of a model's networks.
     pub(crate) fn build(&self, report: &Report, which: Which) -> anyhow::Result<(BlobFile, Firmware)> {
         let blob = BlobFile::of(self.work, report, which)?;
+        let blob = blob.for_board(self.board, &self.folder(&report.model), which)?;
         let firmware = self.firmware(&report.model, &blob, &which.to_string())?;
         Ok((blob, firmware))
     }

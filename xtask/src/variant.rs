@@ -1,9 +1,13 @@
 //! What the host stages left of a model: its two networks, checked before a board sees them.
 
-use crate::workplace::Workplace;
+use crate::{board::Board, workplace::Workplace};
 use anyhow::{Context, ensure};
 use niwaki_blob::{AlignedBytes, Blob};
-use niwaki_pack::artefact::{EvalSet, REPORT, Report, Variant};
+use niwaki_pack::{
+    Isa,
+    artefact::{EvalSet, REPORT, Report, Variant, write_atomically},
+    repack,
+};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +91,21 @@ impl BlobFile {
     pub(crate) fn of(work: &Workplace, report: &Report, which: Which) -> anyhow::Result<Self> {
         let path = work.results(&report.model).join(&which.of(report).blob);
         Self::read(&path, &format!("make it anew with `cargo xtask pack {}`", report.model))
+    }
+
+    /// The same network with its weights as a board's kernels read them: a file in `folder`, if they read other ones.
+    pub(crate) fn for_board(self, board: &Board, folder: &Path, which: Which) -> anyhow::Result<Self> {
+        if board.isa() == Isa::Scalar {
+            return Ok(self);
+        }
+        let plain = AlignedBytes::new(&std::fs::read(&self.path)?);
+        let bytes = repack(&plain, board.isa()).map_err(|error| anyhow::anyhow!("{}: {error}", self.path.display()))?;
+        if bytes[..] == plain[..] {
+            return Ok(self);
+        }
+        let path = folder.join(format!("{which}.nwk"));
+        write_atomically(&path, &bytes)?;
+        Self::read(&path, "this program wrote it")
     }
 }
 

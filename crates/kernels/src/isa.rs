@@ -1,6 +1,6 @@
 //! Instruction sets that kernels are written for, and the scratch that their kernels need.
 
-use niwaki_blob::{Conv2d, Op};
+use niwaki_blob::{Conv2d, Op, PackedConv2d};
 
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -8,6 +8,8 @@ use niwaki_blob::{Conv2d, Op};
 pub enum Isa {
     /// Plain Rust, on every target: the specification.
     Scalar,
+    /// The DSP instructions of Armv7E-M and of Armv8-M with the DSP extension: Cortex-M4, M7 and M33.
+    Dsp,
     /// Helium: Cortex-M55 and M85.
     Helium,
     /// Armv7-M without the DSP extension: Cortex-M3.
@@ -18,7 +20,9 @@ pub enum Isa {
 
 impl Isa {
     /// The one that this build runs. A constant, so that the others are not linked.
-    pub const CURRENT: Self = if cfg!(niwaki_helium) {
+    pub const CURRENT: Self = if cfg!(niwaki_dsp) {
+        Self::Dsp
+    } else if cfg!(niwaki_helium) {
         Self::Helium
     } else if cfg!(niwaki_v7m) {
         Self::V7m
@@ -31,6 +35,7 @@ impl Isa {
     /// Those that this build can run: tests hold each against [`Isa::Scalar`].
     pub const AVAILABLE: &[Self] = match Self::CURRENT {
         Self::Scalar => &[Self::Scalar],
+        Self::Dsp => &[Self::Scalar, Self::Dsp],
         Self::Helium => &[Self::Scalar, Self::Helium],
         Self::V7m => &[Self::Scalar, Self::V7m],
         Self::V6m => &[Self::Scalar, Self::V6m],
@@ -42,6 +47,7 @@ impl Isa {
 pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
     match isa {
         Isa::Scalar => 0,
+        Isa::Dsp => dsp_scratch(op),
         Isa::Helium => helium_scratch(op),
         Isa::V7m => pairs_scratch(op, 4),
         Isa::V6m => pairs_scratch(op, 4),
@@ -60,8 +66,6 @@ fn helium_scratch(op: &Op<'_>) -> usize {
 
 /// Windows of some pixels, packed into words, and a row of each window; or padded rows.
 fn pairs_scratch(op: &Op<'_>, pixels: usize) -> usize {
-    // What aligning words can cost.
-    const ALIGNMENT: usize = 3;
     match op {
         Op::Conv2d(op) if op.groups != 1 => 0,
         Op::Conv2d(op) => {
@@ -98,4 +102,32 @@ pub(crate) fn depthwise_band(op: &Conv2d<'_>) -> usize {
         return 0;
     }
     op.window.kernel[0].saturating_mul(columns).saturating_mul(op.input.channels)
+}
+
+/// What aligning the scratch to words can cost.
+const ALIGNMENT: usize = 3;
+
+fn dsp_scratch(op: &Op<'_>) -> usize {
+    match op {
+        Op::PackedConv2d(conv) | Op::SparseConv2d(conv) => dsp_patches(conv).saturating_add(ALIGNMENT),
+        // Columns of a pair of rows: for each of four channels two words with pairs of rows.
+        Op::PackedDepthwiseConv2d(conv) => dsp_columns(conv).saturating_mul(32).saturating_add(ALIGNMENT),
+        // Whole words of the input, where it does not end with one.
+        Op::PackedFullyConnected(layer) | Op::SparseFullyConnected(layer) if !layer.inputs.is_multiple_of(4) => {
+            layer.inputs.next_multiple_of(4) + ALIGNMENT
+        }
+        _ => 0,
+    }
+}
+
+/// Four pixels' terms, widened to 16 bits; and one pixel's terms as bytes, where they are not whole words.
+fn dsp_patches(conv: &PackedConv2d<'_>) -> usize {
+    let quads = conv.quads();
+    let bytes = if conv.input.channels.is_multiple_of(4) { 0 } else { quads.saturating_mul(4).saturating_add(4) };
+    quads.saturating_mul(32).saturating_add(bytes)
+}
+
+/// Columns of the input, with padding, that one row of outputs reads.
+pub(crate) fn dsp_columns(conv: &PackedConv2d<'_>) -> usize {
+    (conv.output.width.saturating_sub(1)).saturating_mul(conv.window.stride[1]).saturating_add(conv.window.kernel[1])
 }

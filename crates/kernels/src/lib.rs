@@ -6,14 +6,19 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "packing")]
 extern crate alloc;
 
 mod dispatch;
+#[cfg(niwaki_dsp)]
+#[allow(unsafe_code, reason = "assembly and word-wide memory; every block argues why it is right")]
+mod dsp;
 #[cfg(niwaki_helium)]
 #[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
 mod helium;
 mod isa;
+#[cfg(feature = "packing")]
+pub mod layout;
 #[cfg(any(niwaki_v7m, niwaki_v6m, test))]
 #[cfg_attr(test, allow(dead_code, unused_imports, reason = "a host tests its arithmetic only"))]
 #[allow(unsafe_code, reason = "words in scratch memory, calls of assembly; every block argues why it is right")]

@@ -78,7 +78,7 @@ fn compare(trial: &Trial<'_>, report: &Report, which: Which, sample: Option<usiz
     let host = Board::find(trial.work, "host")?;
     let on_host = Trial { board: &host, ..*trial };
     let (blob, host_firmware) = on_host.build(report, which)?;
-    let (_, firmware) = trial.build(report, which)?;
+    let (board_blob, firmware) = trial.build(report, which)?;
     let set = variant::eval_set(trial.work, report, which, &blob)?;
     let samples: Vec<usize> = sample.map_or((0..SAMPLES.min(set.len())).collect(), |sample| vec![sample]);
     let most = set.len() - 1;
@@ -86,10 +86,10 @@ fn compare(trial: &Trial<'_>, report: &Report, which: Which, sample: Option<usiz
     let logs = Logs::off();
     let mut sessions = [
         Session::start(&host, &host_firmware.path, &blob.path, &logs)?,
-        Session::start(trial.board, &firmware.path, &blob.path, &logs)?,
+        Session::start(trial.board, &firmware.path, &board_blob.path, &logs)?,
     ];
-    for session in &sessions {
-        measure::check_identity(session, &blob)?;
+    for (session, blob) in sessions.iter().zip([&blob, &board_blob]) {
+        measure::check_identity(session, blob)?;
     }
     let layers = &which.of(report).layers;
     let bar = progress::bar(samples.len(), &format!("comparing the {which} network layer by layer"));

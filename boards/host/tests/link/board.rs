@@ -6,6 +6,7 @@ use std::{
     cell::RefCell,
     fs,
     io::Write,
+    os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     rc::Rc,
@@ -42,10 +43,16 @@ impl Running {
 
     /// A board with the test's model under QEMU. `noise` is sent before the conversation starts.
     pub(crate) fn emulated(board: &Emulated, noise: &[u8]) -> Self {
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-machine", &board.machine, "-icount", &format!("shift={}", board.icount_shift)]);
-        qemu.args(&board.args).arg("-kernel").arg(board.firmware());
-        Self::start(&mut qemu, noise)
+        Self::start(&mut board.qemu("none"), noise)
+    }
+
+    /// The same, with QEMU's monitor on a socket: what is written to it controls the emulated board.
+    pub(crate) fn emulated_with_monitor(board: &Emulated) -> (Self, UnixStream) {
+        let socket = temporary(&format!("monitor-{}", std::process::id()));
+        let _ = fs::remove_file(&socket);
+        let board = Self::start(&mut board.qemu(&format!("unix:{},server,nowait", socket.display())), &[]);
+        let monitor = UnixStream::connect(&socket).expect("QEMU listens before the board runs");
+        (board, monitor)
     }
 
     /// Bytes logged so far.
@@ -96,6 +103,22 @@ impl Emulated {
             machine: string(&runner["machine"]),
             args: runner["args"].as_array().expect("a list").iter().map(string).collect(),
         }
+    }
+
+    /// The command that runs the firmware.
+    fn qemu(&self, monitor: &str) -> Command {
+        let mut qemu = Command::new("qemu-system-arm");
+        qemu.args(["-machine", &self.machine, "-icount", &format!("shift={}", self.icount_shift)]);
+        // Of repeated options QEMU takes every one: the monitor's is replaced.
+        let mut args = self.args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "-monitor" => _ = args.next(),
+                arg => _ = qemu.arg(arg),
+            }
+        }
+        qemu.args(["-monitor", monitor, "-kernel"]).arg(self.firmware());
+        qemu
     }
 
     /// Builds the firmware; cargo sees to it that this is done once.
