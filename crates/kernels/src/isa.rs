@@ -20,13 +20,6 @@ impl Isa {
     pub const AVAILABLE: &[Self] = if cfg!(niwaki_dsp) { &[Self::Scalar, Self::Dsp] } else { &[Self::Scalar] };
 }
 
-impl Isa {
-    /// The one that a build for a Rust target runs, as `build.rs` decides without features.
-    pub fn of_target(target: &str) -> Self {
-        if target.starts_with("thumbv7em") { Self::Dsp } else { Self::Scalar }
-    }
-}
-
 /// Bytes of scratch that the kernel of an instruction set needs for an operation: a pure function, so that the planner
 /// on the host and the check on the device agree.
 pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
