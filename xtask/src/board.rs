@@ -32,6 +32,9 @@ pub(crate) struct Spec {
     /// The Rust target; absent for a process on this machine.
     pub(crate) target: Option<String>,
     pub(crate) core: String,
+    /// The kernels that its firmware is built with: blobs are brought into the layouts that they read.
+    #[serde(default)]
+    pub(crate) kernels: Kernels,
     pub(crate) clock_hz: Option<u64>,
     /// Whether anyone has run this firmware on the real board.
     pub(crate) silicon: bool,
@@ -39,6 +42,36 @@ pub(crate) struct Spec {
     pub(crate) ram: Option<Memory>,
     pub(crate) budget: Option<Budget>,
     pub(crate) runner: Runner,
+}
+
+/// An instruction set of `niwaki-kernels`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kernels {
+    /// Plain Rust.
+    #[default]
+    Scalar,
+    /// The DSP instructions of Cortex-M4, M7 and M33.
+    Dsp,
+    /// The vectors of Cortex-M55.
+    Helium,
+    /// Cortex-M3.
+    V7m,
+    /// Cortex-M0 and M0+.
+    V6m,
+}
+
+impl Kernels {
+    /// For [`niwaki_pack::repack`].
+    pub(crate) fn isa(self) -> Isa {
+        match self {
+            Self::Scalar => Isa::Scalar,
+            Self::Dsp => Isa::Dsp,
+            Self::Helium => Isa::Helium,
+            Self::V7m => Isa::V7m,
+            Self::V6m => Isa::V6m,
+        }
+    }
 }
 
 /// A memory of the board.
@@ -108,11 +141,6 @@ impl Board {
     /// Whether it is emulated: then ticks are instructions.
     pub(crate) fn emulated(&self) -> bool {
         matches!(self.spec.runner, Runner::Qemu { .. })
-    }
-
-    /// Whose kernels its firmware runs.
-    pub(crate) fn isa(&self) -> Isa {
-        self.spec.target.as_deref().map_or(Isa::Scalar, Isa::of_target)
     }
 
     /// Whether its firmware was ever run on the real board; `None` for a process, which has none.

@@ -1,12 +1,11 @@
 //! What the host stages left of a model: its two networks, checked before a board sees them.
 
-use crate::{board::Board, workplace::Workplace};
+use crate::workplace::Workplace;
 use anyhow::{Context, ensure};
 use niwaki_blob::{AlignedBytes, Blob};
 use niwaki_pack::{
     Isa,
     artefact::{EvalSet, REPORT, Report, Variant, write_atomically},
-    repack,
 };
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -87,25 +86,19 @@ impl BlobFile {
         })
     }
 
+    /// The same network in the layouts that a board's kernels read, written to `copy`.
+    pub(crate) fn repacked(&self, isa: Isa, copy: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(&self.path).with_context(|| self.path.display().to_string())?;
+        let repacked = niwaki_pack::repack(&AlignedBytes::new(&bytes), isa)
+            .with_context(|| format!("{} cannot be brought into this board's layout", self.path.display()))?;
+        write_atomically(copy, &repacked)?;
+        Self::read(copy, "pack the model anew")
+    }
+
     /// The blob of one of a model's networks.
     pub(crate) fn of(work: &Workplace, report: &Report, which: Which) -> anyhow::Result<Self> {
         let path = work.results(&report.model).join(&which.of(report).blob);
         Self::read(&path, &format!("make it anew with `cargo xtask pack {}`", report.model))
-    }
-
-    /// The same network with its weights as a board's kernels read them: a file in `folder`, if they read other ones.
-    pub(crate) fn for_board(self, board: &Board, folder: &Path, which: Which) -> anyhow::Result<Self> {
-        if board.isa() == Isa::Scalar {
-            return Ok(self);
-        }
-        let plain = AlignedBytes::new(&std::fs::read(&self.path)?);
-        let bytes = repack(&plain, board.isa()).map_err(|error| anyhow::anyhow!("{}: {error}", self.path.display()))?;
-        if bytes[..] == plain[..] {
-            return Ok(self);
-        }
-        let path = folder.join(format!("{which}.nwk"));
-        write_atomically(&path, &bytes)?;
-        Self::read(&path, "this program wrote it")
     }
 }
 

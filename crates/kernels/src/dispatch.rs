@@ -86,6 +86,7 @@ fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
             dsp::packed_depthwise_conv2d(op, x, output, scratch);
         }
         (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => dsp::avg_pool(op, x, output),
+        (Op::MaxPool(op), One(x)) if has(OPS, OpKind::MaxPool) => dsp::max_pool(op, x, output),
         (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => dsp::add(op, a, b, output),
         (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => dsp::add_in_place(op, b, output),
         (op, operands) => return run_scalar::<OPS>(op, operands, output),

@@ -111,7 +111,7 @@ fn computes_the_same_and_counts_instructions(name: &str) {
 
 #[test]
 fn a_reset_in_the_middle_is_noticed_within_two_seconds() {
-    let (mut board, mut monitor) = Running::emulated_with_monitor();
+    let (mut board, mut monitor) = Running::emulated_with_monitor(&Emulated::read("mps2-an386"));
     let client = &mut board.client;
     client.load(&model::input(0)).unwrap();
     monitor.write_all(b"system_reset\n").unwrap();

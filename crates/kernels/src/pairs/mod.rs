@@ -24,6 +24,7 @@ pub(crate) const CARRY: i32 = 0x7f00 - 0x1_0000;
 
 /// The two sums of a row, from what a kernel added up in `steps` steps.
 #[inline(always)]
+#[cfg_attr(niwaki_v7m, allow(dead_code, reason = "its assembly does this"))]
 pub(crate) fn apart(both: i32, upper: i32, steps: i32) -> [i32; 2] {
     let second = upper.wrapping_add(steps);
     let first = both.wrapping_sub(steps.wrapping_mul(CARRY)).wrapping_sub(second << 16);

@@ -24,7 +24,6 @@ mod transpose;
 
 pub use add::{add, add_in_place};
 pub use avg_pool::avg_pool;
-#[allow(unused_imports, reason = "only some instruction sets use it")]
 pub(crate) use axis::Axis;
 pub use concat::concat;
 pub use conv2d::conv2d;
