@@ -53,6 +53,12 @@ pub(crate) enum Kernels {
     Scalar,
     /// The DSP instructions of Cortex-M4, M7 and M33.
     Dsp,
+    /// The vectors of Cortex-M55.
+    Helium,
+    /// Cortex-M3.
+    V7m,
+    /// Cortex-M0 and M0+.
+    V6m,
 }
 
 impl Kernels {
@@ -61,6 +67,9 @@ impl Kernels {
         match self {
             Self::Scalar => Isa::Scalar,
             Self::Dsp => Isa::Dsp,
+            Self::Helium => Isa::Helium,
+            Self::V7m => Isa::V7m,
+            Self::V6m => Isa::V6m,
         }
     }
 }

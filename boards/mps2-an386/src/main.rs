@@ -2,14 +2,13 @@
 #![no_std]
 #![no_main]
 
-mod hardware;
-
-use hardware::{Led, Uart};
-use niwaki_board::{Board, SysTick};
+use niwaki_board::{Board, CmsdkUart, FpgaLed, SysTick};
 
 static BLOB: &[u8] = niwaki::include_blob!(env!("NIWAKI_BLOB"));
 
 const CLOCK_HZ: u32 = 25_000_000;
+const UART0: usize = 0x4000_4000;
+const FPGA_IO: usize = 0x4002_8000;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
@@ -17,7 +16,9 @@ fn main() -> ! {
 
     if let Some(core) = cortex_m::Peripherals::take() {
         let counter = SysTick::new(core.SYST, CLOCK_HZ);
-        let board = Board { name: "mps2-an386", serial: Uart::new(), trigger: Led, counter };
+        // SAFETY: this is where the image has its LEDs.
+        let trigger = unsafe { FpgaLed::new(FPGA_IO) };
+        let board = Board { name: "mps2-an386", serial: uart(), trigger, counter };
         let Ok(()) = board.serve::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice());
     }
     // A UART is never closed.
@@ -26,7 +27,12 @@ fn main() -> ! {
     }
 }
 
+fn uart() -> CmsdkUart {
+    // SAFETY: this is where the image has its first UART.
+    unsafe { CmsdkUart::new(UART0, CLOCK_HZ) }
+}
+
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    niwaki_board::panicked(info, Uart::new())
+    niwaki_board::panicked(info, uart())
 }

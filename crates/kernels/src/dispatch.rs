@@ -44,8 +44,14 @@ pub fn run<const OPS: u32>(
         Isa::Scalar => run_scalar::<OPS>(op, operands, output),
         #[cfg(niwaki_dsp)]
         Isa::Dsp => run_dsp::<OPS>(op, operands, output, scratch),
-        #[cfg(not(niwaki_dsp))]
-        Isa::Dsp => {
+        #[cfg(niwaki_helium)]
+        Isa::Helium => run_helium::<OPS>(op, operands, output, scratch),
+        #[cfg(niwaki_v7m)]
+        Isa::V7m => run_v7m::<OPS>(op, operands, output, scratch),
+        #[cfg(niwaki_v6m)]
+        Isa::V6m => run_v6m::<OPS>(op, operands, output, scratch),
+        #[allow(unreachable_patterns, reason = "kernels of other cores are not in this build")]
+        _ => {
             let _ = scratch;
             false
         }
@@ -80,8 +86,63 @@ fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
             dsp::packed_depthwise_conv2d(op, x, output, scratch);
         }
         (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => dsp::avg_pool(op, x, output),
+        (Op::MaxPool(op), One(x)) if has(OPS, OpKind::MaxPool) => dsp::max_pool(op, x, output),
         (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => dsp::add(op, a, b, output),
         (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => dsp::add_in_place(op, b, output),
+        (op, operands) => return run_scalar::<OPS>(op, operands, output),
+    }
+    true
+}
+
+/// Kernels for Armv6-M where there are some, scalar ones elsewhere.
+#[cfg(niwaki_v6m)]
+#[inline(always)]
+fn run_v6m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
+    use crate::v6m;
+    use Operands::One;
+    match (op, operands) {
+        (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v6m::conv2d(op, x, output, scratch),
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+            v6m::depthwise_conv2d(op, x, output, scratch);
+        }
+        (Op::FullyConnected(op), One(x)) if has(OPS, OpKind::FullyConnected) => v6m::fully_connected(op, x, output),
+        (op, operands) => return run_scalar::<OPS>(op, operands, output),
+    }
+    true
+}
+
+/// Kernels for Armv7-M where there are some, scalar ones elsewhere.
+#[cfg(niwaki_v7m)]
+#[inline(always)]
+fn run_v7m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
+    use crate::v7m;
+    use Operands::One;
+    match (op, operands) {
+        (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v7m::conv2d(op, x, output, scratch),
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+            v7m::depthwise_conv2d(op, x, output, scratch);
+        }
+        (Op::FullyConnected(op), One(x)) if has(OPS, OpKind::FullyConnected) => v7m::fully_connected(op, x, output),
+        (op, operands) => return run_scalar::<OPS>(op, operands, output),
+    }
+    true
+}
+
+/// Helium kernels where there are some, scalar ones elsewhere.
+#[cfg(niwaki_helium)]
+#[inline(always)]
+fn run_helium<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
+    use crate::helium;
+    use Operands::{InPlaceWith, One, Two};
+    match (op, operands) {
+        (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => helium::conv2d(op, x, output, scratch),
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+            helium::depthwise_conv2d(op, x, output, scratch);
+        }
+        (Op::FullyConnected(op), One(x)) if has(OPS, OpKind::FullyConnected) => helium::fully_connected(op, x, output),
+        (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => helium::avg_pool(op, x, output),
+        (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => helium::add(op, a, b, output),
+        (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => helium::add_in_place(op, b, output),
         (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }
     true

@@ -1,6 +1,6 @@
 //! Instruction sets that kernels are written for, and the scratch that their kernels need.
 
-use niwaki_blob::{Op, PackedConv2d};
+use niwaki_blob::{Conv2d, Op, PackedConv2d};
 
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,14 +10,36 @@ pub enum Isa {
     Scalar,
     /// The DSP instructions of Armv7E-M and of Armv8-M with the DSP extension: Cortex-M4, M7 and M33.
     Dsp,
+    /// Helium: Cortex-M55 and M85.
+    Helium,
+    /// Armv7-M without the DSP extension: Cortex-M3.
+    V7m,
+    /// Armv6-M: Cortex-M0 and M0+.
+    V6m,
 }
 
 impl Isa {
     /// The one that this build runs. A constant, so that the others are not linked.
-    pub const CURRENT: Self = if cfg!(niwaki_dsp) { Self::Dsp } else { Self::Scalar };
+    pub const CURRENT: Self = if cfg!(niwaki_dsp) {
+        Self::Dsp
+    } else if cfg!(niwaki_helium) {
+        Self::Helium
+    } else if cfg!(niwaki_v7m) {
+        Self::V7m
+    } else if cfg!(niwaki_v6m) {
+        Self::V6m
+    } else {
+        Self::Scalar
+    };
 
     /// Those that this build can run: tests hold each against [`Isa::Scalar`].
-    pub const AVAILABLE: &[Self] = if cfg!(niwaki_dsp) { &[Self::Scalar, Self::Dsp] } else { &[Self::Scalar] };
+    pub const AVAILABLE: &[Self] = match Self::CURRENT {
+        Self::Scalar => &[Self::Scalar],
+        Self::Dsp => &[Self::Scalar, Self::Dsp],
+        Self::Helium => &[Self::Scalar, Self::Helium],
+        Self::V7m => &[Self::Scalar, Self::V7m],
+        Self::V6m => &[Self::Scalar, Self::V6m],
+    };
 }
 
 /// Bytes of scratch that the kernel of an instruction set needs for an operation: a pure function, so that the planner
@@ -26,7 +48,60 @@ pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
     match isa {
         Isa::Scalar => 0,
         Isa::Dsp => dsp_scratch(op),
+        Isa::Helium => helium_scratch(op),
+        Isa::V7m => pairs_scratch(op, 4),
+        Isa::V6m => pairs_scratch(op, 4),
     }
+}
+
+/// One window's elements, where they are not read where they lie.
+fn helium_scratch(op: &Op<'_>) -> usize {
+    match op {
+        Op::Conv2d(op) if op.groups != 1 || single_pixels(op) => 0,
+        Op::Conv2d(op) => window_bytes(op),
+        Op::DepthwiseConv2d(op) => depthwise_band(op),
+        _ => 0,
+    }
+}
+
+/// Windows of some pixels, packed into words, and a row of each window; or padded rows.
+fn pairs_scratch(op: &Op<'_>, pixels: usize) -> usize {
+    match op {
+        Op::Conv2d(op) if op.groups != 1 => 0,
+        Op::Conv2d(op) => {
+            let line = op.window.kernel[1].saturating_mul(op.input.channels).saturating_mul(pixels);
+            window_bytes(op).saturating_mul(2 * pixels).saturating_add(line).saturating_add(ALIGNMENT)
+        }
+        Op::DepthwiseConv2d(op) if op.window.kernel == [3, 3] && op.window.dilation == [1, 1] => depthwise_band(op),
+        _ => 0,
+    }
+}
+
+/// Whether windows are single pixels of the input.
+pub(crate) fn single_pixels(op: &Conv2d<'_>) -> bool {
+    op.window.kernel == [1, 1] && op.window.padding == [0, 0]
+}
+
+fn window_bytes(op: &Conv2d<'_>) -> usize {
+    op.window.kernel[0].saturating_mul(op.window.kernel[1]).saturating_mul(op.input.channels)
+}
+
+/// Columns of the input, with padding, that a row of outputs reads.
+pub(crate) fn depthwise_columns(op: &Conv2d<'_>) -> usize {
+    let last = op.output.width.saturating_sub(1).saturating_mul(op.window.stride[1]);
+    last.saturating_add(op.window.kernel[1].saturating_sub(1).saturating_mul(op.window.dilation[1])).saturating_add(1)
+}
+
+/// Padded rows of the input that a row of outputs reads; none where there is no padding.
+pub(crate) fn depthwise_band(op: &Conv2d<'_>) -> usize {
+    let columns = depthwise_columns(op);
+    let last = op.output.height.saturating_sub(1).saturating_mul(op.window.stride[0]);
+    let taps = op.window.kernel[0].saturating_sub(1).saturating_mul(op.window.dilation[0]);
+    let rows = last.saturating_add(taps).saturating_add(1);
+    if op.window.padding == [0, 0] && rows <= op.input.height && columns <= op.input.width {
+        return 0;
+    }
+    op.window.kernel[0].saturating_mul(columns).saturating_mul(op.input.channels)
 }
 
 /// What aligning the scratch to words can cost.

@@ -13,12 +13,25 @@ mod dispatch;
 #[cfg(niwaki_dsp)]
 #[allow(unsafe_code, reason = "assembly and word-wide memory; every block argues why it is right")]
 mod dsp;
+#[cfg(niwaki_helium)]
+#[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
+mod helium;
 mod isa;
 #[cfg(feature = "packing")]
 pub mod layout;
+#[cfg(any(niwaki_v7m, niwaki_v6m, test))]
+#[cfg_attr(test, allow(dead_code, unused_imports, reason = "a host tests its arithmetic only"))]
+#[allow(unsafe_code, reason = "words in scratch memory, calls of assembly; every block argues why it is right")]
+mod pairs;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
+#[cfg(niwaki_v6m)]
+#[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
+mod v6m;
+#[cfg(niwaki_v7m)]
+#[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
+mod v7m;
 
 pub use dispatch::{ALL_OPS, Operands, run};
 pub use isa::{Isa, scratch_bytes};

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     rc::Rc,
-    sync::OnceLock,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -41,16 +41,16 @@ impl Running {
         Self::start(Command::new(env!("CARGO_BIN_EXE_host")).arg(path), &[])
     }
 
-    /// `boards/mps2-an386` with the test's model under QEMU. `noise` is sent before the conversation starts.
-    pub(crate) fn emulated(noise: &[u8]) -> Self {
-        Self::start(&mut qemu("none"), noise)
+    /// A board with the test's model under QEMU. `noise` is sent before the conversation starts.
+    pub(crate) fn emulated(board: &Emulated, noise: &[u8]) -> Self {
+        Self::start(&mut board.qemu("none"), noise)
     }
 
     /// The same, with QEMU's monitor on a socket: what is written to it controls the emulated board.
-    pub(crate) fn emulated_with_monitor() -> (Self, UnixStream) {
+    pub(crate) fn emulated_with_monitor(board: &Emulated) -> (Self, UnixStream) {
         let socket = temporary(&format!("monitor-{}", std::process::id()));
         let _ = fs::remove_file(&socket);
-        let board = Self::start(&mut qemu(&format!("unix:{},server,nowait", socket.display())), &[]);
+        let board = Self::start(&mut board.qemu(&format!("unix:{},server,nowait", socket.display())), &[]);
         let monitor = UnixStream::connect(&socket).expect("QEMU listens before the board runs");
         (board, monitor)
     }
@@ -77,31 +77,77 @@ impl Running {
     }
 }
 
-fn qemu(monitor: &str) -> Command {
-    let mut qemu = Command::new("qemu-system-arm");
-    qemu.args(["-machine", "mps2-an386", "-icount", "shift=8", "-display", "none", "-serial", "stdio"]);
-    qemu.args(["-monitor", monitor, "-kernel"]).arg(firmware());
-    qemu
+/// What a board.toml says of a board that QEMU emulates.
+pub(crate) struct Emulated {
+    pub(crate) name: String,
+    pub(crate) clock_hz: u64,
+    pub(crate) icount_shift: u32,
+    target: String,
+    machine: String,
+    args: Vec<String>,
 }
 
-/// Builds the firmware once.
-fn firmware() -> &'static PathBuf {
-    static FIRMWARE: OnceLock<PathBuf> = OnceLock::new();
-    FIRMWARE.get_or_init(|| {
+impl Emulated {
+    /// The board in this folder of `boards/`.
+    pub(crate) fn read(name: &str) -> Self {
+        let path = boards().join(name).join("board.toml");
+        let text = fs::read_to_string(&path).expect("a board.toml");
+        let spec: toml::Table = text.parse().expect("TOML");
+        let runner = spec["runner"].as_table().expect("a runner");
+        let string = |value: &toml::Value| value.as_str().expect("a string").to_string();
+        Self {
+            name: string(&spec["name"]),
+            clock_hz: spec["clock_hz"].as_integer().expect("a number") as u64,
+            icount_shift: runner["icount_shift"].as_integer().expect("a number") as u32,
+            target: string(&spec["target"]),
+            machine: string(&runner["machine"]),
+            args: runner["args"].as_array().expect("a list").iter().map(string).collect(),
+        }
+    }
+
+    /// The command that runs the firmware.
+    fn qemu(&self, monitor: &str) -> Command {
+        let mut qemu = Command::new("qemu-system-arm");
+        qemu.args(["-machine", &self.machine, "-icount", &format!("shift={}", self.icount_shift)]);
+        // Of repeated options QEMU takes every one: the monitor's is replaced.
+        let mut args = self.args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "-monitor" => _ = args.next(),
+                arg => _ = qemu.arg(arg),
+            }
+        }
+        qemu.args(["-monitor", monitor, "-kernel"]).arg(self.firmware());
+        qemu
+    }
+
+    /// Builds the firmware; cargo sees to it that this is done once.
+    fn firmware(&self) -> PathBuf {
+        // Tests run side by side, and a blob that is written while a build reads it is half a blob.
+        static BUILDING: Mutex<()> = Mutex::new(());
+        let _one = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
         let blob = temporary("firmware.nwk");
-        fs::write(&blob, &*model::blob()).expect("a place for the blob");
+        let bytes = model::blob();
+        if fs::read(&blob).ok().as_deref() != Some(&*bytes) {
+            fs::write(&blob, &*bytes).expect("a place for the blob");
+        }
         // Its own target folder, so that it does not disturb the build of another blob.
         let target = temporary("firmware");
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--package", "mps2-an386", "--target", "thumbv7em-none-eabihf"])
-            .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"), "--target-dir"])
+            .args(["build", "--release", "--package", &self.name, "--target", &self.target, "--manifest-path"])
+            .arg(boards().join("Cargo.toml"))
+            .arg("--target-dir")
             .arg(&target)
             .env("NIWAKI_BLOB", &blob)
             .env("DEFMT_LOG", "info")
             .status();
         assert!(built.is_ok_and(|status| status.success()), "the firmware does not build");
-        target.join("thumbv7em-none-eabihf/release/mps2-an386")
-    })
+        target.join(&self.target).join("release").join(&self.name)
+    }
+}
+
+fn boards() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 fn temporary(name: &str) -> PathBuf {

@@ -1,4 +1,4 @@
-//! The same model on two boards, this process and a Cortex-M4 under QEMU, over the same link.
+//! The same model on this process and on every emulated Cortex-M, over the same link.
 //!
 //! The firmware is built by these tests, as `cargo xtask` builds it. QEMU (`qemu-system-arm`) must be installed.
 
@@ -6,7 +6,7 @@ mod board;
 #[path = "../../../support/tests/board/model.rs"]
 mod model;
 
-use board::Running;
+use board::{Emulated, Running};
 use niwaki_link::{CounterKind, LinkError, LogEvent, Mode};
 use std::{
     io::Write,
@@ -31,16 +31,49 @@ fn a_process_computes_what_the_runtime_computes() {
 }
 
 #[test]
-fn an_emulated_board_computes_the_same_and_counts_instructions() {
-    let mut board = Running::emulated(&[]);
-    let client = &mut board.client;
-    assert_eq!(client.identity().board, "mps2-an386");
-    let calibration = client.identity().counter.calibration.expect("a calibrated counter");
-    // icount shift 8: 256 ns for an instruction; 25 MHz: 40 ns for a tick.
-    assert_eq!(u64::from(calibration.ticks) * 40, u64::from(calibration.instructions) * 256);
+fn a_cortex_m0_computes_the_same_and_counts_instructions() {
+    computes_the_same_and_counts_instructions("microbit");
+}
 
-    // Known loops come out right to the instruction, also where the 24-bit counter wraps (at 2,621,440).
-    let around_wrap = 2_621_400..2_621_480;
+#[test]
+fn a_cortex_m3_computes_the_same_and_counts_instructions() {
+    computes_the_same_and_counts_instructions("mps2-an385");
+}
+
+#[test]
+fn a_cortex_m4_computes_the_same_and_counts_instructions() {
+    computes_the_same_and_counts_instructions("mps2-an386");
+}
+
+#[test]
+fn a_cortex_m7_computes_the_same_and_counts_instructions() {
+    computes_the_same_and_counts_instructions("mps2-an500");
+}
+
+#[test]
+fn a_cortex_m33_computes_the_same_and_counts_instructions() {
+    computes_the_same_and_counts_instructions("mps2-an505");
+}
+
+#[test]
+fn a_cortex_m55_computes_the_same_and_counts_instructions() {
+    computes_the_same_and_counts_instructions("mps3-an547");
+}
+
+fn computes_the_same_and_counts_instructions(name: &str) {
+    let emulated = Emulated::read(name);
+    let mut board = Running::emulated(&emulated, &[]);
+    let client = &mut board.client;
+    assert_eq!(client.identity().board, name);
+    let calibration = client.identity().counter.calibration.expect("a calibrated counter");
+    // An instruction takes 2^shift nanoseconds of emulated time, a tick 10^9 / clock.
+    let ticks = u128::from(calibration.ticks) * 1_000_000_000;
+    let instructions = u128::from(calibration.instructions) << emulated.icount_shift;
+    assert_eq!(ticks, instructions * u128::from(emulated.clock_hz));
+
+    // Known loops come out right to the instruction, also where a 24-bit counter wraps.
+    let wrap = (1u64 << 24) * u64::from(calibration.instructions) / u64::from(calibration.ticks);
+    let around_wrap = wrap as u32 - 40..wrap as u32 + 40;
     for known in [0, 1, 2, 3, 100, 101, 12_345, 6_000_000, 6_000_001].into_iter().chain(around_wrap) {
         let ticks = client.known_loop(known).unwrap();
         assert_eq!(calibration.instructions(ticks), u64::from(known), "{ticks} ticks");
@@ -65,11 +98,11 @@ fn an_emulated_board_computes_the_same_and_counts_instructions() {
     let count = |ticks: u64| calibration.instructions(ticks);
     for (ticks, layers) in &counts {
         let layers: Vec<u64> = layers.iter().map(|ticks| count(u64::from(*ticks))).collect();
-        println!("{} instructions, by layer {layers:?}", count(*ticks));
+        println!("{name}: {} instructions, by layer {layers:?}", count(*ticks));
     }
 
     // Another process, with noise on the line before the first request: the same counts.
-    let mut other = Running::emulated(&[0x55; 999]);
+    let mut other = Running::emulated(&emulated, &[0x55; 999]);
     let input = model::input(0);
     assert_eq!(other.client.infer(&input, Mode::Whole).unwrap().1.unwrap(), counts[0].0);
     other.client.infer(&input, Mode::Layers).unwrap();
@@ -78,7 +111,7 @@ fn an_emulated_board_computes_the_same_and_counts_instructions() {
 
 #[test]
 fn a_reset_in_the_middle_is_noticed_within_two_seconds() {
-    let (mut board, mut monitor) = Running::emulated_with_monitor();
+    let (mut board, mut monitor) = Running::emulated_with_monitor(&Emulated::read("mps2-an386"));
     let client = &mut board.client;
     client.load(&model::input(0)).unwrap();
     monitor.write_all(b"system_reset\n").unwrap();
@@ -95,7 +128,7 @@ fn a_reset_in_the_middle_is_noticed_within_two_seconds() {
 
 #[test]
 fn logs_arrive_before_the_answer() {
-    let mut board = Running::emulated(&[]);
+    let mut board = Running::emulated(&Emulated::read("mps2-an386"), &[]);
     let before: usize = board.logged();
     assert!(before > 0, "a board logs that it is ready");
     // Refused, and logged: nothing is loaded.

@@ -7,7 +7,7 @@ use core::arch::naked_asm;
 // SAFETY: it follows the C calling convention: the argument is in r0, r0 and r1 may be changed, lr is left alone. It uses
 // no memory.
 #[unsafe(naked)]
-pub(super) extern "C" fn known_loop(instructions: u32) {
+pub extern "C" fn known_loop(instructions: u32) {
     naked_asm!(
         "lsrs r1, r0, #1",
         "bcs 2f",

@@ -1,8 +1,12 @@
-//! What all Cortex-M boards share: the SysTick counter, and what happens when something goes wrong.
+//! What Cortex-M boards share: the SysTick counter, known loops, the peripherals of Arm's FPGA boards, and what happens
+//! when something goes wrong.
 
+mod cmsdk;
 mod known_loop;
 mod systick;
 mod trouble;
 
+pub use cmsdk::{CmsdkUart, FpgaLed};
+pub use known_loop::known_loop;
 pub use systick::SysTick;
 pub use trouble::panicked;

@@ -47,6 +47,18 @@ instruction!(
     narrow16(x), "ssat {result}, #8, {x}, asr #16"
 );
 
+/// The larger of each pair of signed bytes.
+#[inline(always)]
+pub(super) fn max8(a: u32, b: u32) -> u32 {
+    let result: u32;
+    // SAFETY: both instructions read and write the named registers and the GE flags only, which no Rust code keeps.
+    unsafe {
+        asm!("ssub8 {result}, {a}, {b}", "sel {result}, {a}, {b}",
+            result = out(reg) result, a = in(reg) a, b = in(reg) b, options(pure, nomem, nostack));
+    }
+    result
+}
+
 /// Four bytes from anywhere.
 ///
 /// # Safety

@@ -12,14 +12,15 @@ mod variant;
 
 pub use generate::all;
 pub use geometry::Geometry;
+pub use niwaki_blob::OpKind;
 pub use pack::Form;
 pub use random::Random;
 pub use variant::{Fill, Level, Variant};
 
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use niwaki_blob::{
-    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, OpKind, PackedConv2d,
-    PackedFullyConnected, PackedWeights, Pad, Requantise, Shape, Softmax, Transpose, Window,
+    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, PackedConv2d, PackedFullyConnected,
+    PackedWeights, Pad, Requantise, Shape, Softmax, Transpose, Window,
 };
 
 /// One operation with parameters and operands. Fields that its kind does not use hold nothing of interest.

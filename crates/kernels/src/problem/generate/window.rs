@@ -14,8 +14,8 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
 }
 
 /// Inputs and outputs of fully connected layers.
-pub(super) fn connected() -> [(usize, usize); 8] {
-    [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10)]
+pub(super) fn connected() -> [(usize, usize); 10] {
+    [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10), (80, 8), (40, 12)]
 }
 
 /// Windows over one input and output depth: for depthwise convolutions and pools.
