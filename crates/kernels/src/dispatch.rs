@@ -41,7 +41,10 @@ pub fn run<const OPS: u32>(
     scratch: &mut [i8],
 ) -> bool {
     match isa {
-        Isa::Scalar => run_scalar::<OPS>(op, operands, output, scratch),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output) => true,
+        // Also what a folder has no kernel for, and instruction sets of other targets.
+        _ => run_scalar::<OPS>(op, operands, output, scratch),
     }
 }
 

@@ -8,12 +8,18 @@
 
 #[cfg(feature = "testing")]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod dispatch;
 mod isa;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
+#[cfg(target_arch = "aarch64")]
+mod simd;
 
 pub use dispatch::{ALL_OPS, Operands, run};
 pub use isa::{Isa, scratch_bytes};

@@ -6,7 +6,7 @@ use niwaki_kernels::{Isa, problem};
 fn every_available_instruction_set_agrees_with_scalar() {
     let mut solved = 0;
     for problem in problem::all(1) {
-        for isa in Isa::AVAILABLE {
+        for isa in Isa::AVAILABLE.iter().filter(|isa| isa.is_available()) {
             problem.check(*isa).unwrap();
             solved += 1;
         }

@@ -4,7 +4,7 @@ use core::ops::Range;
 use niwaki_blob::{Shape, Window};
 
 #[derive(Clone, Copy)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     kernel: usize,
     stride: usize,
     dilation: usize,
@@ -14,11 +14,11 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    pub(super) fn rows(window: &Window, input: Shape) -> Self {
+    pub(crate) fn rows(window: &Window, input: Shape) -> Self {
         Self::new(window, 0, input.height)
     }
 
-    pub(super) fn columns(window: &Window, input: Shape) -> Self {
+    pub(crate) fn columns(window: &Window, input: Shape) -> Self {
         Self::new(window, 1, input.width)
     }
 
@@ -30,21 +30,29 @@ impl Axis {
 
     /// What a tap reads for one output; `None` in the padding.
     #[inline(always)]
-    pub(super) fn position(&self, output: usize, tap: usize) -> Option<usize> {
+    pub(crate) fn position(&self, output: usize, tap: usize) -> Option<usize> {
         let position = (output * self.stride + tap * self.dilation).checked_sub(self.padding)?;
+        (position < self.size).then_some(position)
+    }
+
+    /// The position that is as far behind the padding's first as this one says; `None` in the padding.
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "for instruction sets that copy rows"))]
+    #[inline(always)]
+    pub(crate) fn undilated(&self, padded: usize) -> Option<usize> {
+        let position = padded.checked_sub(self.padding)?;
         (position < self.size).then_some(position)
     }
 
     /// What the first tap reads, where the taps are neighbours and none is in the padding.
     #[inline(always)]
-    pub(super) fn inside(&self, output: usize) -> Option<usize> {
+    pub(crate) fn inside(&self, output: usize) -> Option<usize> {
         let first = (output * self.stride).checked_sub(self.padding)?;
         (self.dilation == 1 && first + self.kernel <= self.size).then_some(first)
     }
 
     /// What an undilated window covers of the input.
     #[inline(always)]
-    pub(super) fn covered(&self, output: usize) -> Range<usize> {
+    pub(crate) fn covered(&self, output: usize) -> Range<usize> {
         let first = output * self.stride;
         first.saturating_sub(self.padding)..(first + self.kernel).saturating_sub(self.padding).min(self.size)
     }

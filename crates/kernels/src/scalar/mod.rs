@@ -6,7 +6,7 @@
 
 mod add;
 mod avg_pool;
-mod axis;
+pub(crate) mod axis;
 mod concat;
 mod conv2d;
 mod depthwise_conv2d;

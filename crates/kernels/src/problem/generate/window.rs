@@ -9,7 +9,7 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
     let depthwise = windows().into_iter().filter_map(move |g| Problem::depthwise_conv2d(g, variant, seed));
     let max = windows().into_iter().filter_map(move |g| Problem::max_pool(g, variant, seed));
     let average = windows().into_iter().filter_map(move |g| Problem::avg_pool(g, g.kernel[0] % 2 == 1, variant, seed));
-    let sizes = [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10)];
+    let sizes = [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10), (256, 2)];
     let connected = sizes.into_iter().map(move |(i, o)| Problem::fully_connected(i, o, variant, seed));
     convolutions.chain(depthwise).chain(max).chain(average).chain(connected)
 }
@@ -43,6 +43,15 @@ fn convolutions() -> Vec<Geometry> {
     for pixels in 1..=9 {
         list.push(Geometry::new([1, pixels, 4], 4, [1, 1], 1));
     }
+    // Around the tiles of wide instruction sets: whole steps of 16, and more pixels and channels than a tile has.
+    for (inputs, outputs) in [(16, 8), (16, 9), (32, 17), (33, 7), (48, 16)] {
+        for pixels in [1, 2, 4, 7, 8, 13, 16] {
+            list.push(Geometry::new([1, pixels, inputs], outputs, [1, 1], 1));
+        }
+        list.push(Geometry::new([4, 5, inputs], outputs, [3, 3], 1).padded([1, 1], [1, 1]));
+    }
+    // More weights than are packed at a time.
+    list.push(Geometry::new([3, 4, 64], 260, [3, 3], 1));
     let grouped = Geometry { groups: 2, ..Geometry::new([4, 4, 6], 4, [3, 2], 1).padded([1, 0], [1, 1]) };
     list.extend([
         Geometry::new([7, 6, 3], 4, [3, 3], 2).padded([0, 0], [1, 1]),

@@ -1,0 +1,136 @@
+//! Depthwise convolution, sixteen channels at a time.
+
+use super::{Rule, narrow, requantise};
+use crate::simd::{Run, STEP, Scalars, Slice, Taps};
+use core::arch::aarch64::{
+    int8x16_t, int16x8_t, int32x4_t, vaddw_high_s16, vaddw_s16, vget_low_s8, vget_low_s16, vld1q_s8, vld1q_s32,
+    vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8, vst1q_s8,
+};
+
+/// The inner loops: one for 3x3, one for all others.
+pub(super) struct Neon;
+
+impl Taps for Neon {
+    #[inline]
+    unsafe fn run(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
+        // SAFETY: the caller vouches for what the loops ask for.
+        unsafe {
+            match (run.rows, run.width, slice.pairs_fit) {
+                ([a, b, c], 3, true) => three_by_three::<true>([*a, *b, *c], run, slice, scalars),
+                ([a, b, c], 3, false) => three_by_three::<false>([*a, *b, *c], run, slice, scalars),
+                _ => any(run, slice, scalars),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`Taps::run`], with three rows of three taps.
+#[target_feature(enable = "neon")]
+unsafe fn three_by_three<const PAIRS: bool>(rows: [*const i8; 3], run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
+    // SAFETY: a slice has `STEP` biases, multipliers and, per tap, weights.
+    let (bias, half, w) = unsafe {
+        let tap = |tap: usize| vld1q_s8(slice.weights.add(tap * STEP));
+        (four(slice.bias), four(slice.half_multipliers), [0, 1, 2, 3, 4, 5, 6, 7, 8].map(tap))
+    };
+    let rule = Rule::new(scalars);
+    for output in 0..run.count {
+        let x = |row: usize, tap: usize| {
+            // SAFETY: the caller vouches for `STEP` bytes at every tap of every output.
+            unsafe { vld1q_s8(rows[row].add(output * run.step + tap * run.tap_pitch)) }
+        };
+        let mut acc = bias;
+        for pair in 0..4 {
+            let (first, second) = (2 * pair, 2 * pair + 1);
+            let x = [x(first / 3, first % 3), x(second / 3, second % 3)];
+            acc = if PAIRS {
+                add(acc, products_of_pair(x, [w[first], w[second]]))
+            } else {
+                add(add(acc, products(x[0], w[first])), products(x[1], w[second]))
+            };
+        }
+        acc = add(acc, products(x(2, 2), w[8]));
+        // SAFETY: the caller vouches for the place of every output's lanes.
+        unsafe { finish(acc, &half, &rule, run, output) };
+    }
+}
+
+/// # Safety
+/// As [`Taps::run`].
+#[target_feature(enable = "neon")]
+unsafe fn any(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
+    // SAFETY: a slice has `STEP` biases and multipliers.
+    let (bias, half) = unsafe { (four(slice.bias), four(slice.half_multipliers)) };
+    let rule = Rule::new(scalars);
+    for output in 0..run.count {
+        let mut acc = bias;
+        let mut weights = slice.weights;
+        for row in run.rows {
+            for tap in 0..run.width {
+                // SAFETY: the caller vouches for `STEP` bytes at every tap of every output and of the filters.
+                let (x, w) = unsafe {
+                    (vld1q_s8(row.add(output * run.step + tap * run.tap_pitch)), vld1q_s8(weights))
+                };
+                weights = weights.wrapping_add(STEP);
+                acc = add(acc, products(x, w));
+            }
+        }
+        // SAFETY: the caller vouches for the place of every output's lanes.
+        unsafe { finish(acc, &half, &rule, run, output) };
+    }
+}
+
+/// # Safety
+/// 16 numbers can be read.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn four(start: *const i32) -> [int32x4_t; 4] {
+    // SAFETY: the caller vouches for them.
+    [0, 4, 8, 12].map(|at| unsafe { vld1q_s32(start.add(at)) })
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn products(x: int8x16_t, w: int8x16_t) -> [int16x8_t; 2] {
+    [vmull_s8(vget_low_s8(x), vget_low_s8(w)), vmull_high_s8(x, w)]
+}
+
+/// Sums of two products, which fit into 16 bits where no weight is -128.
+#[inline]
+#[target_feature(enable = "neon")]
+fn products_of_pair(x: [int8x16_t; 2], w: [int8x16_t; 2]) -> [int16x8_t; 2] {
+    let [low, high] = products(x[0], w[0]);
+    [vmlal_s8(low, vget_low_s8(x[1]), vget_low_s8(w[1])), vmlal_high_s8(high, x[1], w[1])]
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn add(acc: [int32x4_t; 4], [low, high]: [int16x8_t; 2]) -> [int32x4_t; 4] {
+    [
+        vaddw_s16(acc[0], vget_low_s16(low)),
+        vaddw_high_s16(acc[1], low),
+        vaddw_s16(acc[2], vget_low_s16(high)),
+        vaddw_high_s16(acc[3], high),
+    ]
+}
+
+/// # Safety
+/// The output's lanes can be written.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn finish(acc: [int32x4_t; 4], half: &[int32x4_t; 4], rule: &Rule, run: &Run<'_>, output: usize) {
+    let scaled = [0, 1, 2, 3].map(|at| requantise(acc[at], half[at], rule));
+    let result = narrow(scaled, rule);
+    let lanes = run.lanes[usize::from(output + 1 == run.count)];
+    // SAFETY: the caller vouches for `lanes` bytes, which are at most `STEP`.
+    unsafe {
+        let to = run.place.add(output * run.pitch);
+        if lanes == STEP {
+            vst1q_s8(to, result);
+        } else {
+            let mut bytes = [0i8; STEP];
+            vst1q_s8(bytes.as_mut_ptr(), result);
+            bytes.as_ptr().copy_to_nonoverlapping(to, lanes);
+        }
+    }
+}

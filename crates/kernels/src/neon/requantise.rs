@@ -1,0 +1,54 @@
+//! Accumulators to int8, four at a time, by the one rounding rule.
+
+use crate::simd::Scalars;
+use core::arch::aarch64::{
+    int8x16_t, int16x8_t, int32x4_t, vdupq_n_s8, vdupq_n_s16, vdupq_n_s32, vmaxq_s8,
+    vminq_s8, vqaddq_s16, vqmovn_high_s16, vqmovn_high_s32, vqmovn_s16, vqmovn_s32, vqrdmulhq_s32, vshlq_s32,
+};
+
+/// What every channel shares, in every lane.
+#[derive(Clone, Copy)]
+pub(super) struct Rule {
+    shift: int32x4_t,
+    zero_point: int16x8_t,
+    min: int8x16_t,
+    max: int8x16_t,
+}
+
+impl Rule {
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub(super) fn new(scalars: &Scalars) -> Self {
+        Self {
+            shift: vdupq_n_s32(scalars.shift as i32),
+            zero_point: vdupq_n_s16(i16::from(scalars.zero_point)),
+            min: vdupq_n_s8(scalars.min),
+            max: vdupq_n_s8(scalars.max),
+        }
+    }
+}
+
+/// Four channels of one pixel. SQRDMULH doubles the product, so it takes half the multiplier, which is even; it only
+/// saturates where both factors are -2^31, and no multiplier is negative.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn requantise(acc: int32x4_t, half_multipliers: int32x4_t, rule: &Rule) -> int32x4_t {
+    vqrdmulhq_s32(vshlq_s32(acc, rule.shift), half_multipliers)
+}
+
+/// Adds the zero point and clamps. What saturates at 16 bits is far outside int8 even after the zero point.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn narrow(scaled: [int32x4_t; 4], rule: &Rule) -> int8x16_t {
+    let low = vqmovn_high_s32(vqmovn_s32(scaled[0]), scaled[1]);
+    let high = vqmovn_high_s32(vqmovn_s32(scaled[2]), scaled[3]);
+    narrow_halves(low, high, rule)
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn narrow_halves(low: int16x8_t, high: int16x8_t, rule: &Rule) -> int8x16_t {
+    let (low, high) = (vqaddq_s16(low, rule.zero_point), vqaddq_s16(high, rule.zero_point));
+    let all = vqmovn_high_s16(vqmovn_s16(low), high);
+    vminq_s8(vmaxq_s8(all, rule.min), rule.max)
+}
