@@ -1,9 +1,9 @@
 //! Convolution without dot products: every accumulator is four partial sums of one pixel and one output channel.
 
 use super::{Rule, narrow, requantise};
-use crate::simd::{Panel, Pixels, Place, STEP, Scalars, Tile};
+use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
 use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmull_high_s8,
+    int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s8, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmull_high_s8,
     vmull_s8, vpadalq_s16, vpaddq_s32, vst1q_s8,
 };
 
@@ -25,16 +25,16 @@ impl Tile for Neon {
     }
 
     #[inline]
-    unsafe fn run(count: usize, pixels: Pixels, panel: &Panel, scalars: &Scalars, place: Place) {
+    unsafe fn run(count: usize, pixels: Pixels, panels: &Panels, scalars: &Scalars, place: Place) {
         // SAFETY: the caller vouches for what `tile` asks for.
         unsafe {
-            match (count, panel.pairs_fit) {
-                (4, true) => tile::<4, true>(pixels, panel, scalars, place),
-                (4, false) => tile::<4, false>(pixels, panel, scalars, place),
-                (2, true) => tile::<2, true>(pixels, panel, scalars, place),
-                (2, false) => tile::<2, false>(pixels, panel, scalars, place),
-                (_, true) => tile::<1, true>(pixels, panel, scalars, place),
-                (_, false) => tile::<1, false>(pixels, panel, scalars, place),
+            match (count, panels.pairs_fit) {
+                (4, true) => tile::<4, true>(pixels, panels, scalars, place),
+                (4, false) => tile::<4, false>(pixels, panels, scalars, place),
+                (2, true) => tile::<2, true>(pixels, panels, scalars, place),
+                (2, false) => tile::<2, false>(pixels, panels, scalars, place),
+                (_, true) => tile::<1, true>(pixels, panels, scalars, place),
+                (_, false) => tile::<1, false>(pixels, panels, scalars, place),
             }
         }
     }
@@ -42,50 +42,80 @@ impl Tile for Neon {
 
 /// # Safety
 /// As [`Tile::run`] with `P` pixels.
+#[inline(never)]
 #[target_feature(enable = "neon")]
-unsafe fn tile<const P: usize, const PAIRS: bool>(pixels: Pixels, panel: &Panel, scalars: &Scalars, place: Place) {
-    let mut acc = [[vdupq_n_s32(0); CHANNELS]; P];
-    for step in 0..panel.steps {
-        let mut x = [vdupq_n_s8_zero(); P];
-        for (pixel, x) in x.iter_mut().enumerate() {
-            // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel.
-            *x = unsafe { vld1q_s8(pixels.start.add(pixel * pixels.pitch + step * STEP)) };
-        }
-        for channel in 0..CHANNELS {
-            // SAFETY: the caller vouches for `steps * STEP` bytes of each of the panel's filters.
-            let w = unsafe { vld1q_s8(panel.weights.add((step * CHANNELS + channel) * STEP)) };
-            for pixel in 0..P {
-                acc[pixel][channel] = multiply_add::<PAIRS>(acc[pixel][channel], x[pixel], w);
-            }
-        }
-    }
-    // SAFETY: a panel has `CHANNELS` biases and multipliers.
-    let (bias, half) = unsafe { (vld1q_s32(panel.bias), vld1q_s32(panel.half_multipliers)) };
+unsafe fn tile<const P: usize, const PAIRS: bool>(
+    pixels: Pixels,
+    panels: &Panels,
+    scalars: &Scalars,
+    mut place: Place,
+) {
     let rule = Rule::new(scalars);
-    let mut scaled = [bias; 4];
-    for (acc, scaled) in acc.iter().zip(&mut scaled) {
-        let sums = vpaddq_s32(vpaddq_s32(acc[0], acc[1]), vpaddq_s32(acc[2], acc[3]));
-        *scaled = requantise(vaddq_s32(sums, bias), half, &rule);
-    }
-    let mut bytes = [0i8; STEP];
-    // SAFETY: `bytes` is as long as what is stored.
-    unsafe { vst1q_s8(bytes.as_mut_ptr(), narrow(scaled, &rule)) };
-    for (pixel, bytes) in bytes.chunks_exact(CHANNELS).enumerate().take(P) {
-        // SAFETY: the caller vouches for `place.channels` bytes of each pixel, and they are at most `CHANNELS`.
-        unsafe {
-            let to = place.start.add(pixel * place.pitch);
-            match place.channels {
-                CHANNELS => bytes.as_ptr().copy_to_nonoverlapping(to, CHANNELS),
-                channels => (0..channels).for_each(|channel| to.add(channel).write(bytes[channel])),
+    let mut panel = panels.start;
+    let mut left = panels.channels;
+    while left > 0 {
+        // SAFETY: a panel starts with `CHANNELS` biases and as many multipliers, in 32 bytes.
+        let (bias, half, mut weights) =
+            unsafe { (vld1q_s32(panel.cast()), vld1q_s32(panel.add(16).cast()), panel.add(32)) };
+        let mut acc = [[vdupq_n_s32(0); CHANNELS]; P];
+        let mut x = pixels.start;
+        for _ in 0..panels.steps / 2 {
+            // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel and filter.
+            unsafe {
+                step::<P, PAIRS>(&mut acc, x, pixels.pitch, weights);
+                step::<P, PAIRS>(&mut acc, x.add(STEP), pixels.pitch, weights.add(CHANNELS * STEP));
+                (x, weights) = (x.add(2 * STEP), weights.add(2 * CHANNELS * STEP));
             }
         }
+        if panels.steps % 2 == 1 {
+            // SAFETY: as above; this is the last step.
+            unsafe { step::<P, PAIRS>(&mut acc, x, pixels.pitch, weights) };
+        }
+        let mut scaled = [bias; 4];
+        for (acc, scaled) in acc.iter().zip(&mut scaled) {
+            let sums = vpaddq_s32(vpaddq_s32(acc[0], acc[1]), vpaddq_s32(acc[2], acc[3]));
+            *scaled = requantise(vaddq_s32(sums, bias), half, &rule);
+        }
+        let mut bytes = [0i8; STEP];
+        // SAFETY: `bytes` is as long as what is stored.
+        unsafe { vst1q_s8(bytes.as_mut_ptr(), narrow(scaled, &rule)) };
+        if left < CHANNELS {
+            // SAFETY: the caller vouches for `left` more channels of each pixel.
+            unsafe { place.store_some(&bytes[..P * CHANNELS], CHANNELS, left) };
+            return;
+        }
+        for (pixel, bytes) in bytes.chunks_exact(CHANNELS).enumerate().take(P) {
+            // SAFETY: the caller vouches for `left` more channels of each pixel.
+            unsafe { bytes.as_ptr().copy_to_nonoverlapping(place.start.add(pixel * place.pitch), CHANNELS) };
+        }
+        left -= CHANNELS;
+        place.start = place.start.wrapping_add(CHANNELS);
+        panel = panel.wrapping_add(panels.pitch);
     }
 }
 
+/// # Safety
+/// [`STEP`] bytes of each of `P` pixels and of each of [`CHANNELS`] filters can be read.
 #[inline]
 #[target_feature(enable = "neon")]
-fn vdupq_n_s8_zero() -> int8x16_t {
-    core::arch::aarch64::vdupq_n_s8(0)
+unsafe fn step<const P: usize, const PAIRS: bool>(
+    acc: &mut [[int32x4_t; CHANNELS]; P],
+    pixels: *const i8,
+    pitch: usize,
+    weights: *const i8,
+) {
+    let mut x = [vdupq_n_s8(0); P];
+    for (pixel, x) in x.iter_mut().enumerate() {
+        // SAFETY: the caller vouches for a step of each pixel.
+        *x = unsafe { vld1q_s8(pixels.add(pixel * pitch)) };
+    }
+    for channel in 0..CHANNELS {
+        // SAFETY: the caller vouches for a step of each filter.
+        let w = unsafe { vld1q_s8(weights.add(channel * STEP)) };
+        for (acc, x) in acc.iter_mut().zip(x) {
+            acc[channel] = multiply_add::<PAIRS>(acc[channel], x, w);
+        }
+    }
 }
 
 /// Adds 16 products, where `PAIRS` says that two of them fit into 16 bits together.

@@ -1,9 +1,9 @@
 //! Convolution with dot products: every accumulator is four output channels of one pixel.
 
 use super::{Rule, narrow, requantise};
-use crate::simd::{Panel, Pixels, Place, STEP, Scalars, Tile};
+use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
 use core::{
-    arch::aarch64::{int32x4x4_t, vdupq_n_s8, vld1q_s8, vld1q_s32, vst1q_s8, vst4q_s32},
+    arch::aarch64::{int32x4_t, int32x4x4_t, vdupq_n_s8, vld1q_s8, vld1q_s32, vst1q_s8, vst4q_s32},
     arch::asm,
 };
 
@@ -44,14 +44,14 @@ impl Tile for Dot {
     }
 
     #[inline]
-    unsafe fn run(count: usize, pixels: Pixels, panel: &Panel, scalars: &Scalars, place: Place) {
+    unsafe fn run(count: usize, pixels: Pixels, panels: &Panels, scalars: &Scalars, place: Place) {
         // SAFETY: the caller vouches for what `tile` asks for.
         unsafe {
             match count {
-                8 => tile::<8>(pixels, panel, scalars, place),
-                4 => tile::<4>(pixels, panel, scalars, place),
-                2 => tile::<2>(pixels, panel, scalars, place),
-                _ => tile::<1>(pixels, panel, scalars, place),
+                8 => tile::<8>(pixels, panels, scalars, place),
+                4 => tile::<4>(pixels, panels, scalars, place),
+                2 => tile::<2>(pixels, panels, scalars, place),
+                _ => tile::<1>(pixels, panels, scalars, place),
             }
         }
     }
@@ -59,57 +59,82 @@ impl Tile for Dot {
 
 /// # Safety
 /// As [`Tile::run`] with `P` pixels.
+#[inline(never)]
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn tile<const P: usize>(pixels: Pixels, panel: &Panel, scalars: &Scalars, place: Place) {
-    // SAFETY: a panel has `CHANNELS` biases and multipliers.
-    let (bias, half) = unsafe {
-        let pair = |start: *const i32| [vld1q_s32(start), vld1q_s32(start.add(4))];
-        (pair(panel.bias), pair(panel.half_multipliers))
-    };
-    let mut acc = [bias; P];
-    for step in 0..panel.steps {
-        let mut x = [vdupq_n_s8(0); P];
-        for (pixel, x) in x.iter_mut().enumerate() {
-            // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel.
-            *x = unsafe { vld1q_s8(pixels.start.add(pixel * pixels.pitch + step * STEP)) };
-        }
-        for four in 0..CHANNELS / 4 {
-            // SAFETY: the caller vouches for `steps * STEP` bytes of each of the panel's filters.
-            let w = unsafe {
-                let start = panel.weights.add((step * CHANNELS + four * 4) * STEP);
-                [0, 1, 2, 3].map(|quad| vld1q_s8(start.add(quad * STEP)))
-            };
-            for pixel in 0..P {
-                dot!(acc[pixel][four], w[0], x[pixel], "0");
-            }
-            for pixel in 0..P {
-                dot!(acc[pixel][four], w[1], x[pixel], "1");
-            }
-            for pixel in 0..P {
-                dot!(acc[pixel][four], w[2], x[pixel], "2");
-            }
-            for pixel in 0..P {
-                dot!(acc[pixel][four], w[3], x[pixel], "3");
-            }
-        }
-    }
+unsafe fn tile<const P: usize>(pixels: Pixels, panels: &Panels, scalars: &Scalars, mut place: Place) {
     let rule = Rule::new(scalars);
-    for first in (0..P).step_by(2) {
-        let second = (first + 1).min(P - 1);
-        let scaled = [(first, 0), (first, 1), (second, 0), (second, 1)]
-            .map(|(pixel, four)| requantise(acc[pixel][four], half[four], &rule));
-        let mut bytes = [0i8; STEP];
-        // SAFETY: `bytes` is as long as what is stored.
-        unsafe { vst1q_s8(bytes.as_mut_ptr(), narrow(scaled, &rule)) };
-        for (pixel, bytes) in bytes.chunks_exact(CHANNELS).enumerate().take(P - first) {
-            // SAFETY: the caller vouches for `place.channels` bytes of each pixel, and they are at most `CHANNELS`.
+    let mut panel = panels.start;
+    let mut left = panels.channels;
+    while left > 0 {
+        // SAFETY: a panel starts with `CHANNELS` biases, in 32 bytes, and as many multipliers.
+        let (bias, mut weights) = unsafe { (pair(panel), panel.add(64)) };
+        let mut acc = [bias; P];
+        let mut x = pixels.start;
+        for _ in 0..panels.steps {
+            // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel and filter.
             unsafe {
-                let to = place.start.add((first + pixel) * place.pitch);
-                match place.channels {
-                    CHANNELS => bytes.as_ptr().copy_to_nonoverlapping(to, CHANNELS),
-                    channels => (0..channels).for_each(|channel| to.add(channel).write(bytes[channel])),
-                }
+                step(&mut acc, x, pixels.pitch, weights);
+                (x, weights) = (x.add(STEP), weights.add(CHANNELS * STEP));
             }
+        }
+        // SAFETY: as above.
+        let half = unsafe { pair(panel.add(32)) };
+        let mut results = [[0i8; CHANNELS]; 8];
+        for first in (0..P).step_by(2) {
+            let second = (first + 1).min(P - 1);
+            let scaled = [(first, 0), (first, 1), (second, 0), (second, 1)]
+                .map(|(pixel, four)| requantise(acc[pixel][four], half[four], &rule));
+            // SAFETY: two pixels are as long as what is stored, and there is room for eight.
+            unsafe { vst1q_s8(results.as_mut_ptr().cast::<i8>().add(first * CHANNELS), narrow(scaled, &rule)) };
+        }
+        if left < CHANNELS {
+            // SAFETY: the caller vouches for `left` more channels of each pixel.
+            unsafe { place.store_some(&results.as_flattened()[..P * CHANNELS], CHANNELS, left) };
+            return;
+        }
+        for (pixel, result) in results.iter().enumerate().take(P) {
+            // SAFETY: the caller vouches for `left` more channels of each pixel.
+            unsafe { place.start.add(pixel * place.pitch).cast::<[i8; CHANNELS]>().write(*result) };
+        }
+        left -= CHANNELS;
+        place.start = place.start.wrapping_add(CHANNELS);
+        panel = panel.wrapping_add(panels.pitch);
+    }
+}
+
+/// # Safety
+/// Eight numbers can be read.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn pair(start: *const i8) -> [int32x4_t; 2] {
+    // SAFETY: the caller vouches for them.
+    unsafe { [vld1q_s32(start.cast()), vld1q_s32(start.add(16).cast())] }
+}
+
+/// # Safety
+/// [`STEP`] bytes of each of `P` pixels and of each of [`CHANNELS`] filters can be read.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn step<const P: usize>(acc: &mut [[int32x4_t; 2]; P], pixels: *const i8, pitch: usize, weights: *const i8) {
+    let mut x = [vdupq_n_s8(0); P];
+    for (pixel, x) in x.iter_mut().enumerate() {
+        // SAFETY: the caller vouches for a step of each pixel.
+        *x = unsafe { vld1q_s8(pixels.add(pixel * pitch)) };
+    }
+    for four in 0..2 {
+        // SAFETY: the caller vouches for a step of each filter.
+        let w = unsafe { [0, 1, 2, 3].map(|quad| vld1q_s8(weights.add((four * 4 + quad) * STEP))) };
+        for (acc, x) in acc.iter_mut().zip(x) {
+            dot!(acc[four], w[0], x, "0");
+        }
+        for (acc, x) in acc.iter_mut().zip(x) {
+            dot!(acc[four], w[1], x, "1");
+        }
+        for (acc, x) in acc.iter_mut().zip(x) {
+            dot!(acc[four], w[2], x, "2");
+        }
+        for (acc, x) in acc.iter_mut().zip(x) {
+            dot!(acc[four], w[3], x, "3");
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod add;
 mod avg_pool;
+mod connected;
 mod conv2d;
 mod conv2d_dot;
 mod depthwise_conv2d;

@@ -1,7 +1,9 @@
 //! Convolution as a matrix product: patches of the input, a few pixels at a time, with panels of packed filters.
 
-use super::{STEP, Scalars, Stack, fits, pairs_fit};
-use crate::scalar::axis::Axis;
+use super::{
+    STEP, Scalars, Stack, fits, pairs_fit,
+    rows::{Layout, MOST_ROWS, Rows},
+};
 use niwaki_blob::Conv2d;
 
 /// Bytes of packed filters at a time.
@@ -9,6 +11,9 @@ const PANELS: usize = 128 * 1024;
 
 /// Bytes of patches at a time.
 const PATCHES: usize = 64 * 1024;
+
+/// Bytes of the rows under a window.
+const ROWS: usize = 128 * 1024;
 
 /// Most output channels of a panel.
 const MOST_CHANNELS: usize = 8;
@@ -20,27 +25,45 @@ pub(crate) struct Pixels {
     pub(crate) pitch: usize,
 }
 
-/// Packed filters of some output channels: their biases, halves of their multipliers, then their weights in steps of
-/// [`STEP`] elements, each step in the order of [`Tile::pack`].
+/// Packed filters, some output channels to a panel: their biases, halves of their multipliers, then their weights in
+/// steps of [`STEP`] elements, each step in the order of [`Tile::pack`].
 #[derive(Clone, Copy)]
-pub(crate) struct Panel {
-    pub(crate) bias: *const i32,
-    pub(crate) half_multipliers: *const i32,
-    pub(crate) weights: *const i8,
+pub(crate) struct Panels {
+    pub(crate) start: *const i8,
+    /// Bytes of a panel.
+    pub(crate) pitch: usize,
     pub(crate) steps: usize,
+    /// Output channels of all panels; the last may have fewer than a panel can hold.
+    pub(crate) channels: usize,
     /// Whether no weight is -128.
     pub(crate) pairs_fit: bool,
 }
 
-/// Where a tile's results go: channel `c` of pixel `i` to `start + i * pitch + c`, for `channels` channels.
+/// Where a tile's results go: channel `c` of pixel `i` to `start + i * pitch + c`.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) start: *mut i8,
     pub(crate) pitch: usize,
-    pub(crate) channels: usize,
 }
 
-/// The inner loop of one instruction set.
+impl Place {
+    /// Stores results that lie pixel by pixel, `channels` at a time, of which only the first `valid` exist.
+    ///
+    /// # Safety
+    /// `valid` channels of every pixel can be written.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn store_some(self, results: &[i8], channels: usize, valid: usize) {
+        for (pixel, results) in results.chunks_exact(channels).enumerate() {
+            for (channel, result) in results.iter().enumerate().take(valid) {
+                // SAFETY: the caller vouches for it.
+                unsafe { self.start.add(pixel * self.pitch + channel).write(*result) };
+            }
+        }
+    }
+}
+
+/// The inner loops of one instruction set.
 pub(crate) trait Tile {
     /// Output channels of a panel, at most [`MOST_CHANNELS`] and a multiple of 4.
     const CHANNELS: usize;
@@ -55,12 +78,12 @@ pub(crate) trait Tile {
     /// [`Tile::CHANNELS`] bytes written to `to`.
     unsafe fn pack(filters: *const i8, pitch: usize, to: *mut i8);
 
-    /// Computes a panel's channels of `count` pixels, which is one of [`Tile::PIXELS`].
+    /// Computes the panels' channels of `count` pixels, which is one of [`Tile::PIXELS`].
     ///
     /// # Safety
-    /// The CPU has the instruction set. `panel.steps * STEP` bytes of each pixel and of each of the panel's filters can
-    /// be read, and the place of the results be written.
-    unsafe fn run(count: usize, pixels: Pixels, panel: &Panel, scalars: &Scalars, place: Place);
+    /// The CPU has the instruction set. `panels.steps * STEP` bytes of each pixel and all panels can be read, and the
+    /// place of the results be written.
+    unsafe fn run(count: usize, pixels: Pixels, panels: &Panels, scalars: &Scalars, place: Place);
 }
 
 /// [`crate::scalar::conv2d`] in tiles. Returns `false`, with the output as it was, where that does not fit.
@@ -69,79 +92,63 @@ pub(crate) trait Tile {
 /// The CPU has the instruction set of `T`.
 pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut [i8]) -> bool {
     let Some(layer) = Layer::new::<T>(op, input, output) else { return false };
-    let (mut panels, mut patches) = (Stack::<PANELS>::new(), Stack::<PATCHES>::new());
+    let (mut panels, mut patches, mut rows) = (Stack::<PANELS>::new(), Stack::<PATCHES>::new(), Stack::<ROWS>::new());
     let panel_bytes = layer.panel_bytes::<T>();
     let per_chunk = (PANELS / panel_bytes).min(layer.per_group.div_ceil(T::CHANNELS)) * T::CHANNELS;
     let pitch = layer.steps * STEP;
     let Some(panels) = panels.zeroed(per_chunk / T::CHANNELS * panel_bytes) else { return false };
-    let patch_bytes = if layer.direct { 0 } else { T::PIXELS[0] * pitch + STEP };
+    let copied = layer.rows.map_or(Some(0), |rows| rows.bytes());
+    let Some(rows) = copied.and_then(|bytes| rows.zeroed(bytes)) else { return false };
+    let patch_bytes = layer.rows.map_or(0, |_| T::PIXELS[0] * pitch + STEP);
     let Some(patches) = patches.zeroed(patch_bytes) else { return false };
-    let out_pitch = op.output.channels;
     for group in 0..op.groups {
         for chunk in (0..layer.per_group).step_by(per_chunk) {
-            let chunk_channels = per_chunk.min(layer.per_group - chunk);
+            let channels = per_chunk.min(layer.per_group - chunk);
             let first = group * layer.per_group + chunk;
-            for (at, panel) in (0..chunk_channels).step_by(T::CHANNELS).zip(panels.chunks_exact_mut(panel_bytes)) {
-                let valid = T::CHANNELS.min(chunk_channels - at);
+            for (at, panel) in (0..channels).step_by(T::CHANNELS).zip(panels.chunks_exact_mut(panel_bytes)) {
                 // SAFETY: the caller vouches for the instruction set.
-                unsafe { layer.pack::<T>(first + at, valid, panel) };
+                unsafe { layer.pack::<T>(first + at, T::CHANNELS.min(channels - at), panel) };
             }
-            let mut cursor = Cursor { pixel: 0, y: 0, x: 0 };
-            while cursor.pixel < layer.pixels {
-                let left = layer.pixels - cursor.pixel;
+            let packed = Panels {
+                start: panels.as_ptr(),
+                pitch: panel_bytes,
+                steps: layer.steps,
+                channels,
+                pairs_fit: layer.pairs_fit,
+            };
+            let mut windows = layer.rows.map(|layout| Windows::new(&layer, group, Rows::new(op, input, layout, rows)));
+            let mut pixel = 0;
+            while pixel < layer.pixels {
+                let left = layer.pixels - pixel;
                 let count = T::PIXELS.iter().copied().find(|count| *count <= left).unwrap_or(1);
-                let start = cursor.pixel;
-                let pixels = if layer.direct {
-                    cursor.pixel += count;
-                    // SAFETY: `start` is a pixel of the output and, in a direct layer, of the input.
-                    Pixels { start: unsafe { input.as_ptr().add(start * pitch) }, pitch }
-                } else {
-                    for patch in 0..count {
-                        layer.gather(&cursor, group, patches, patch * pitch);
-                        cursor.advance(op.output.width);
+                let pixels = match &mut windows {
+                    Some(windows) => {
+                        for patch in 0..count {
+                            windows.copy_next(patches, patch * pitch);
+                        }
+                        Pixels { start: patches.as_ptr(), pitch }
                     }
-                    Pixels { start: patches.as_ptr(), pitch }
+                    // SAFETY: `pixel` is one of the output and, where pixels are not copied, of the input.
+                    None => Pixels { start: unsafe { input.as_ptr().add(pixel * pitch) }, pitch },
                 };
-                for (at, panel) in (0..chunk_channels).step_by(T::CHANNELS).zip(panels.chunks_exact(panel_bytes)) {
-                    let channels = T::CHANNELS.min(chunk_channels - at);
-                    // SAFETY: pixel `start` and its channel `first + at` are in the output, and so are the `count - 1`
-                    // pixels and `channels - 1` channels after them.
-                    let to = unsafe { output.as_mut_ptr().add(start * out_pitch + first + at) };
-                    let place = Place { start: to, pitch: out_pitch, channels };
-                    // SAFETY: the caller vouches for the instruction set. Every one of the `count` pixels has `pitch`
-                    // bytes, in the patches or, in a direct layer, in the input, and so has every filter of the panel.
-                    unsafe { T::run(count, pixels, &layer.panel::<T>(panel), &layer.scalars, place) };
+                // SAFETY: pixel `pixel` and its channel `first` are in the output, and so are the `count - 1` pixels
+                // and `channels - 1` channels after them. Every one of the `count` pixels has `pitch` bytes, in the
+                // patches or the input. The caller vouches for the instruction set.
+                unsafe {
+                    let start = output.as_mut_ptr().add(pixel * op.output.channels + first);
+                    let place = Place { start, pitch: op.output.channels };
+                    T::run(count, pixels, &packed, &layer.scalars, place);
                 }
+                pixel += count;
             }
         }
     }
     true
 }
 
-/// An output pixel.
-struct Cursor {
-    pixel: usize,
-    y: usize,
-    x: usize,
-}
-
-impl Cursor {
-    #[inline(always)]
-    fn advance(&mut self, width: usize) {
-        self.pixel += 1;
-        self.x += 1;
-        if self.x == width {
-            (self.y, self.x) = (self.y + 1, 0);
-        }
-    }
-}
-
 /// A convolution whose slices were checked.
 struct Layer<'a> {
     op: &'a Conv2d<'a>,
-    input: &'a [i8],
-    rows: Axis,
-    columns: Axis,
     /// Output pixels.
     pixels: usize,
     /// Output channels of a group.
@@ -152,63 +159,44 @@ struct Layer<'a> {
     filter: usize,
     /// Steps of a filter.
     steps: usize,
-    /// Whether pixels of the input are patches as they are.
-    direct: bool,
+    /// How rows of the input are copied; `None` where pixels of the input are patches as they are.
+    rows: Option<Layout>,
     scalars: Scalars,
     pairs_fit: bool,
 }
 
 impl<'a> Layer<'a> {
-    fn new<T: Tile>(op: &'a Conv2d<'a>, input: &'a [i8], output: &[i8]) -> Option<Self> {
+    fn new<T: Tile>(op: &'a Conv2d<'a>, input: &[i8], output: &[i8]) -> Option<Self> {
         const { assert!(T::CHANNELS <= MOST_CHANNELS && T::CHANNELS.is_multiple_of(4)) };
         let per_group = op.output.channels.checked_div(op.groups)?;
         let depth = op.input.channels.checked_div(op.groups)?;
         let taps = op.window.kernel[0].checked_mul(op.window.kernel[1])?;
         let filter = taps.checked_mul(depth)?;
         let whole = per_group * op.groups == op.output.channels && depth * op.groups == op.input.channels;
-        if !whole || filter == 0 || !fits(op, filter, input, output) {
+        if !whole || filter == 0 || filter > PANELS || !fits(op, filter, input, output) {
             return None;
         }
         let steps = filter.div_ceil(STEP);
         let window = &op.window;
         let same = op.input.width == op.output.width && op.output.height <= op.input.height;
         let pointwise = (window.kernel, window.stride, window.padding) == ([1; 2], [1; 2], [0; 2]);
+        let direct = pointwise && same && op.groups == 1 && depth == steps * STEP;
         let layer = Self {
             op,
-            input,
-            rows: Axis::rows(window, op.input),
-            columns: Axis::columns(window, op.input),
             pixels: op.output.height * op.output.width,
             per_group,
             depth,
             filter,
             steps,
-            direct: pointwise && same && op.groups == 1 && depth == steps * STEP,
+            rows: if direct { None } else { Some(Layout::new(op)?) },
             scalars: Scalars::of(&op.requantise),
             pairs_fit: pairs_fit(op.weights),
         };
-        (steps <= PANELS / STEP && layer.panel_bytes::<T>() <= PANELS).then_some(layer)
+        (layer.panel_bytes::<T>() <= PANELS).then_some(layer)
     }
 
     fn panel_bytes<T: Tile>(&self) -> usize {
         T::CHANNELS * (2 * size_of::<i32>() + self.steps * STEP)
-    }
-
-    /// A packed panel's parts.
-    #[inline(always)]
-    fn panel<T: Tile>(&self, packed: &[i8]) -> Panel {
-        let start = packed.as_ptr();
-        let half = T::CHANNELS * size_of::<i32>();
-        // SAFETY: a panel is longer than its biases and multipliers. It lies at a multiple of its length, which is one
-        // of 32, so they are aligned.
-        let (half_multipliers, weights) = unsafe { (start.add(half), start.add(2 * half)) };
-        Panel {
-            bias: start.cast(),
-            half_multipliers: half_multipliers.cast(),
-            weights,
-            steps: self.steps,
-            pairs_fit: self.pairs_fit,
-        }
     }
 
     /// Packs `valid` filters from `first` on; the panel's other filters are zeros.
@@ -245,76 +233,89 @@ impl<'a> Layer<'a> {
             unsafe { T::pack(edge.as_ptr(), STEP, to.as_mut_ptr()) };
         }
     }
+}
 
-    /// Copies what a window covers to `patches` from `to` on. What follows up to the next step holds anything: weights
-    /// there are zeros.
-    #[inline(always)]
-    fn gather(&self, cursor: &Cursor, group: usize, patches: &mut [i8], mut to: usize) {
-        let [height, width] = self.op.window.kernel;
-        let channels = self.op.input.channels;
-        let line = width * self.depth;
-        let adjacent = self.op.groups == 1 && self.op.window.dilation[1] == 1;
-        let covered = self.columns.covered(cursor.x);
-        // Taps of a line in the padding to the left, inside, and in the padding to the right.
-        let left = (covered.start + self.op.window.padding[1]).saturating_sub(cursor.x * self.op.window.stride[1]);
-        let left = left.min(width);
-        let inside = covered.len().min(width - left);
-        for tap_y in 0..height {
-            let row = self.rows.position(cursor.y, tap_y);
-            match row {
-                Some(row) if adjacent => {
-                    let from = (row * self.op.input.width + covered.start) * channels;
-                    self.fill(patches, to, left * channels);
-                    self.copy(from, patches, to + left * channels, inside * channels);
-                    let right = width - left - inside;
-                    self.fill(patches, to + (left + inside) * channels, right * channels);
-                }
-                Some(row) => {
-                    for tap_x in 0..width {
-                        let to = to + tap_x * self.depth;
-                        match self.columns.position(cursor.x, tap_x) {
-                            Some(column) => {
-                                let from = (row * self.op.input.width + column) * channels + group * self.depth;
-                                self.copy(from, patches, to, self.depth);
-                            }
-                            None => self.fill(patches, to, self.depth),
-                        }
-                    }
-                }
-                None => self.fill(patches, to, line),
-            }
-            to += line;
+/// The windows of a layer, in the order of its pixels.
+struct Windows<'a> {
+    rows: Rows<'a>,
+    starts: [*const i8; MOST_ROWS],
+    y: usize,
+    x: usize,
+    /// Bytes before the first channel of the group.
+    offset: usize,
+    /// Pixels in a row.
+    width: usize,
+    /// Rows of taps.
+    height: usize,
+    /// Bytes from window to window.
+    stride: usize,
+    /// What neighbours in a row of taps: pieces, their bytes, and from one to the next.
+    pieces: usize,
+    len: usize,
+    pitch: usize,
+}
+
+impl<'a> Windows<'a> {
+    fn new(layer: &Layer<'a>, group: usize, mut rows: Rows<'a>) -> Self {
+        let op = layer.op;
+        let [height, width] = op.window.kernel;
+        let together = op.groups == 1 && op.window.dilation[1] == 1;
+        let (pieces, len) = if together { (1, width * layer.depth) } else { (width, layer.depth) };
+        let channels = op.input.channels;
+        // Rows hold all channels: the group's are not the first.
+        let offset = group * layer.depth;
+        Self {
+            starts: rows.at(0),
+            rows,
+            offset,
+            y: 0,
+            x: 0,
+            width: op.output.width,
+            height,
+            stride: op.window.stride[1] * channels,
+            pieces,
+            len,
+            pitch: op.window.dilation[1] * channels,
         }
     }
 
-    /// Writes padding. There are always [`STEP`] bytes behind: what is written too much is overwritten later.
+    /// Copies what the next window covers to `patches` from `to` on. What follows up to the next step holds anything:
+    /// weights there are zeros.
     #[inline(always)]
-    fn fill(&self, patches: &mut [i8], to: usize, len: usize) {
-        debug_assert!(len == 0 || to + len.next_multiple_of(STEP) <= patches.len());
-        for at in (to..to + len).step_by(STEP) {
-            // SAFETY: `to + len` is at most where a patch ends, and [`STEP`] bytes follow the last patch.
-            unsafe { patches.as_mut_ptr().add(at).cast::<[i8; STEP]>().write([self.op.input_zero_point; STEP]) };
+    fn copy_next(&mut self, patches: &mut [i8], to: usize) {
+        if self.x == self.width {
+            (self.x, self.y) = (0, self.y + 1);
+            self.starts = self.rows.at(self.y);
         }
-    }
-
-    /// Copies elements of the input, as [`Self::fill`] writes padding.
-    #[inline(always)]
-    fn copy(&self, from: usize, patches: &mut [i8], to: usize, len: usize) {
-        if len == 0 {
-            return;
-        }
-        let whole = len.next_multiple_of(STEP);
-        debug_assert!(len == 0 || to + whole <= patches.len());
-        if from + whole > self.input.len() {
-            patches[to..to + len].copy_from_slice(&self.input[from..from + len]);
-            return;
-        }
-        for at in (0..len).step_by(STEP) {
-            // SAFETY: `from + at + STEP` is inside the input, as was just checked; for the patches as above.
-            unsafe {
-                let piece = self.input.as_ptr().add(from + at).cast::<[i8; STEP]>().read();
-                patches.as_mut_ptr().add(to + at).cast::<[i8; STEP]>().write(piece);
+        let from = self.x * self.stride + self.offset;
+        self.x += 1;
+        let taken = self.height * self.pieces * self.len;
+        assert!(to + taken + STEP <= patches.len(), "a patch is inside the patches, and a step follows the last");
+        let mut to = patches[to..].as_mut_ptr();
+        for start in &self.starts[..self.height] {
+            for piece in 0..self.pieces {
+                // SAFETY: the piece lies in a row behind which a step of anything can be read. The patch ends `taken`
+                // bytes after its start, and a step can be written behind it, as was just checked; what is written too
+                // much is overwritten by the next piece or patch.
+                unsafe {
+                    copy_steps(start.add(from + piece * self.pitch), to, self.len);
+                    to = to.add(self.len);
+                }
             }
         }
+    }
+}
+
+/// Copies `len` bytes in whole steps.
+///
+/// # Safety
+/// `len`, rounded up to a step, can be read and written.
+#[inline(always)]
+unsafe fn copy_steps(from: *const i8, to: *mut i8, len: usize) {
+    let mut at = 0;
+    while at < len {
+        // SAFETY: the caller vouches for all steps.
+        unsafe { to.add(at).cast::<[i8; STEP]>().write(from.add(at).cast::<[i8; STEP]>().read()) };
+        at += STEP;
     }
 }

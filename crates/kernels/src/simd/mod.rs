@@ -9,9 +9,10 @@
 mod conv2d;
 mod depthwise_conv2d;
 mod geometry;
+mod rows;
 mod stack;
 
-pub(crate) use conv2d::{Panel, Pixels, Place, Tile, conv2d};
+pub(crate) use conv2d::{Panels, Pixels, Place, Tile, conv2d};
 pub(crate) use depthwise_conv2d::{Run, Slice, Taps, depthwise_conv2d};
 pub(crate) use geometry::fits;
 use stack::Stack;
