@@ -2,10 +2,7 @@
 
 use super::{Rule, narrow, requantise};
 use crate::simd::{STEP, Scalars};
-use core::{
-    arch::aarch64::{int8x16_t, int32x4_t, vaddq_s32, vld1q_s32, vpaddq_s32, vshrq_n_s32, vst1q_s8},
-    arch::asm,
-};
+use core::arch::aarch64::{int32x4_t, vaddq_s32, vget_low_s8, vld1q_s32, vpaddq_s32, vshrq_n_s32, vst1_s8};
 use niwaki_blob::FullyConnected;
 
 /// Output channels at a time.
@@ -63,12 +60,14 @@ impl<'a> Layer<'a> {
     /// Where the input and the rows of a group start; rows that do not exist are the last again.
     #[inline(always)]
     pub(super) fn starts(&self, group: usize) -> (*const i8, [*const i8; ROWS]) {
-        let row = |at: usize| {
-            let channel = (group + at).min(self.op.outputs - 1);
-            // SAFETY: every channel has its row of weights.
-            unsafe { self.op.weights.as_ptr().add(channel * self.op.inputs) }
-        };
-        (self.input.as_ptr(), [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)])
+        let start = self.op.weights.as_ptr().wrapping_add(group * self.op.inputs);
+        let last = (self.op.outputs - 1 - group).min(ROWS - 1);
+        let mut rows = [start; ROWS];
+        for at in 1..ROWS {
+            // Every channel has its row of weights.
+            rows[at] = if at <= last { rows[at - 1].wrapping_add(self.op.inputs) } else { rows[at - 1] };
+        }
+        (self.input.as_ptr(), rows)
     }
 
     /// Where the last step of each row starts, if the pairs and the single step moved `rows` to where they end.
@@ -82,43 +81,31 @@ impl<'a> Layer<'a> {
     #[inline]
     #[target_feature(enable = "neon")]
     pub(super) fn store(&self, acc: [int32x4_t; ROWS], group: usize, output: &mut [i8]) {
-        let (mut bias, mut multipliers) = ([0; ROWS], [0; ROWS]);
         let valid = ROWS.min(self.op.outputs - group);
-        let whole = valid == ROWS;
-        let (bias, multipliers) = if whole {
-            (self.op.bias[group..].as_ptr(), self.op.requantise.multipliers[group..].as_ptr())
-        } else {
-            bias[..valid].copy_from_slice(&self.op.bias[group..]);
-            multipliers[..valid].copy_from_slice(&self.op.requantise.multipliers[group..]);
-            (bias.as_ptr(), multipliers.as_ptr())
-        };
+        let mut edge = [[0; ROWS]; 2];
+        let mut numbers = [&self.op.bias[group..], &self.op.requantise.multipliers[group..]].map(<[i32]>::as_ptr);
+        if valid < ROWS {
+            edge[0][..valid].copy_from_slice(&self.op.bias[group..]);
+            edge[1][..valid].copy_from_slice(&self.op.requantise.multipliers[group..]);
+            numbers = [edge[0].as_ptr(), edge[1].as_ptr()];
+        }
+        let [bias, multipliers] = numbers;
         let scaled = [0, 4].map(|at| {
             let sums = vpaddq_s32(vpaddq_s32(acc[at], acc[at + 1]), vpaddq_s32(acc[at + 2], acc[at + 3]));
             // SAFETY: there are `ROWS` biases and multipliers.
             let (bias, multipliers) = unsafe { (vld1q_s32(bias.add(at)), vld1q_s32(multipliers.add(at))) };
             requantise(vaddq_s32(sums, bias), vshrq_n_s32::<1>(multipliers), &self.rule)
         });
-        let mut bytes = [0i8; STEP];
-        // SAFETY: `bytes` is as long as what is stored.
-        unsafe { vst1q_s8(bytes.as_mut_ptr(), narrow([scaled[0], scaled[1], scaled[0], scaled[1]], &self.rule)) };
-        match whole {
-            true => output[group..group + ROWS].copy_from_slice(&bytes[..ROWS]),
-            false => output[group..].copy_from_slice(&bytes[..valid]),
+        let result = vget_low_s8(narrow([scaled[0], scaled[1], scaled[0], scaled[1]], &self.rule));
+        let output = &mut output[group..group + valid];
+        if valid == ROWS {
+            // SAFETY: the output has `valid` channels from `group` on.
+            unsafe { vst1_s8(output.as_mut_ptr(), result) };
+        } else {
+            let mut bytes = [0i8; ROWS];
+            // SAFETY: `bytes` is as long as what is stored.
+            unsafe { vst1_s8(bytes.as_mut_ptr(), result) };
+            output.copy_from_slice(&bytes[..valid]);
         }
     }
-}
-
-/// Loads two steps and moves on: one instruction, which compilers rarely find.
-///
-/// # Safety
-/// Two steps can be read.
-#[inline(always)]
-pub(super) unsafe fn load_pair(from: &mut *const i8) -> [int8x16_t; 2] {
-    let (first, second);
-    // SAFETY: the caller vouches for what is read.
-    unsafe {
-        asm!("ldp {0:q}, {1:q}, [{2}], #32", out(vreg) first, out(vreg) second, inout(reg) *from,
-            options(readonly, nostack, preserves_flags));
-    }
-    [first, second]
 }

@@ -1,9 +1,9 @@
 //! Convolution without dot products: every accumulator is four partial sums of one pixel and one output channel.
 
-use super::{Rule, narrow, requantise};
+use super::{Rule, load::load_pair, narrow, requantise};
 use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
 use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s8, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmull_high_s8,
+    int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmull_high_s8,
     vmull_s8, vpadalq_s16, vpaddq_s32, vst1q_s8,
 };
 
@@ -58,18 +58,19 @@ unsafe fn tile<const P: usize, const PAIRS: bool>(
         let (bias, half, mut weights) =
             unsafe { (vld1q_s32(panel.cast()), vld1q_s32(panel.add(16).cast()), panel.add(32)) };
         let mut acc = [[vdupq_n_s32(0); CHANNELS]; P];
-        let mut x = pixels.start;
+        let mut x = starts(pixels);
         for _ in 0..panels.steps / 2 {
             // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel and filter.
             unsafe {
-                step::<P, PAIRS>(&mut acc, x, pixels.pitch, weights);
-                step::<P, PAIRS>(&mut acc, x.add(STEP), pixels.pitch, weights.add(CHANNELS * STEP));
-                (x, weights) = (x.add(2 * STEP), weights.add(2 * CHANNELS * STEP));
+                let pairs = x.each_mut().map(|x| load_pair(x));
+                step::<P, PAIRS>(&mut acc, pairs.map(|pair| pair[0]), weights);
+                step::<P, PAIRS>(&mut acc, pairs.map(|pair| pair[1]), weights.add(CHANNELS * STEP));
+                weights = weights.add(2 * CHANNELS * STEP);
             }
         }
         if panels.steps % 2 == 1 {
             // SAFETY: as above; this is the last step.
-            unsafe { step::<P, PAIRS>(&mut acc, x, pixels.pitch, weights) };
+            unsafe { step::<P, PAIRS>(&mut acc, x.map(|x| vld1q_s8(x)), weights) };
         }
         let mut scaled = [bias; 4];
         for (acc, scaled) in acc.iter().zip(&mut scaled) {
@@ -94,21 +95,21 @@ unsafe fn tile<const P: usize, const PAIRS: bool>(
     }
 }
 
+/// Where each pixel starts.
+#[inline(always)]
+pub(super) fn starts<const P: usize>(pixels: Pixels) -> [*const i8; P] {
+    core::array::from_fn(|pixel| pixels.start.wrapping_add(pixel * pixels.pitch))
+}
+
 /// # Safety
-/// [`STEP`] bytes of each of `P` pixels and of each of [`CHANNELS`] filters can be read.
+/// [`STEP`] bytes of each of [`CHANNELS`] filters can be read.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn step<const P: usize, const PAIRS: bool>(
     acc: &mut [[int32x4_t; CHANNELS]; P],
-    pixels: *const i8,
-    pitch: usize,
+    x: [int8x16_t; P],
     weights: *const i8,
 ) {
-    let mut x = [vdupq_n_s8(0); P];
-    for (pixel, x) in x.iter_mut().enumerate() {
-        // SAFETY: the caller vouches for a step of each pixel.
-        *x = unsafe { vld1q_s8(pixels.add(pixel * pitch)) };
-    }
     for channel in 0..CHANNELS {
         // SAFETY: the caller vouches for a step of each filter.
         let w = unsafe { vld1q_s8(weights.add(channel * STEP)) };

@@ -1,9 +1,9 @@
 //! Convolution with dot products: every accumulator is four output channels of one pixel.
 
-use super::{Rule, narrow, requantise};
+use super::{Rule, conv2d::starts, load::load, narrow, requantise};
 use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
 use core::{
-    arch::aarch64::{int32x4_t, int32x4x4_t, vdupq_n_s8, vld1q_s8, vld1q_s32, vst1q_s8, vst4q_s32},
+    arch::aarch64::{int8x16_t, int32x4_t, int32x4x4_t, vld1q_s8, vld1q_s32, vst1q_s8, vst4q_s32},
     arch::asm,
 };
 
@@ -69,12 +69,12 @@ unsafe fn tile<const P: usize>(pixels: Pixels, panels: &Panels, scalars: &Scalar
         // SAFETY: a panel starts with `CHANNELS` biases, in 32 bytes, and as many multipliers.
         let (bias, mut weights) = unsafe { (pair(panel), panel.add(64)) };
         let mut acc = [bias; P];
-        let mut x = pixels.start;
+        let mut x = starts::<P>(pixels);
         for _ in 0..panels.steps {
             // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel and filter.
             unsafe {
-                step(&mut acc, x, pixels.pitch, weights);
-                (x, weights) = (x.add(STEP), weights.add(CHANNELS * STEP));
+                step(&mut acc, x.each_mut().map(|x| load(x)), weights);
+                weights = weights.add(CHANNELS * STEP);
             }
         }
         // SAFETY: as above.
@@ -112,15 +112,10 @@ unsafe fn pair(start: *const i8) -> [int32x4_t; 2] {
 }
 
 /// # Safety
-/// [`STEP`] bytes of each of `P` pixels and of each of [`CHANNELS`] filters can be read.
+/// [`STEP`] bytes of each of [`CHANNELS`] filters can be read.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn step<const P: usize>(acc: &mut [[int32x4_t; 2]; P], pixels: *const i8, pitch: usize, weights: *const i8) {
-    let mut x = [vdupq_n_s8(0); P];
-    for (pixel, x) in x.iter_mut().enumerate() {
-        // SAFETY: the caller vouches for a step of each pixel.
-        *x = unsafe { vld1q_s8(pixels.add(pixel * pitch)) };
-    }
+unsafe fn step<const P: usize>(acc: &mut [[int32x4_t; 2]; P], x: [int8x16_t; P], weights: *const i8) {
     for four in 0..2 {
         // SAFETY: the caller vouches for a step of each filter.
         let w = unsafe { [0, 1, 2, 3].map(|quad| vld1q_s8(weights.add((four * 4 + quad) * STEP))) };

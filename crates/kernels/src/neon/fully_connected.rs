@@ -1,8 +1,9 @@
 //! Fully connected layer without dot products.
 
 use super::{
-    connected::{Layer, ROWS, load_pair},
+    connected::{Layer, ROWS},
     conv2d::multiply_add,
+    load::load_pair,
 };
 use crate::simd::STEP;
 use core::arch::aarch64::{vdupq_n_s32, vld1q_s8};

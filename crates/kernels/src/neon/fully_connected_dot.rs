@@ -1,6 +1,9 @@
 //! Fully connected layer with dot products.
 
-use super::connected::{Layer, ROWS, load_pair};
+use super::{
+    connected::{Layer, ROWS},
+    load::load_pair,
+};
 use crate::simd::STEP;
 use core::{
     arch::aarch64::{vdupq_n_s32, vld1q_s8},

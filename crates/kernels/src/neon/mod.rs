@@ -12,6 +12,7 @@ mod conv2d_dot;
 mod depthwise_conv2d;
 mod fully_connected;
 mod fully_connected_dot;
+mod load;
 mod max_pool;
 mod mul;
 mod requantise;

@@ -9,7 +9,7 @@ use core::arch::aarch64::{
 /// What every channel shares, in every lane.
 #[derive(Clone, Copy)]
 pub(super) struct Rule {
-    shift: int32x4_t,
+    shift: u32,
     zero_point: int16x8_t,
     min: int8x16_t,
     max: int8x16_t,
@@ -20,7 +20,7 @@ impl Rule {
     #[target_feature(enable = "neon")]
     pub(super) fn new(scalars: &Scalars) -> Self {
         Self {
-            shift: vdupq_n_s32(scalars.shift as i32),
+            shift: scalars.shift,
             zero_point: vdupq_n_s16(i16::from(scalars.zero_point)),
             min: vdupq_n_s8(scalars.min),
             max: vdupq_n_s8(scalars.max),
@@ -33,7 +33,9 @@ impl Rule {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn requantise(acc: int32x4_t, half_multipliers: int32x4_t, rule: &Rule) -> int32x4_t {
-    vqrdmulhq_s32(vshlq_s32(acc, rule.shift), half_multipliers)
+    // The same for all, and hardly ever taken.
+    let shifted = if rule.shift == 0 { acc } else { vshlq_s32(acc, vdupq_n_s32(rule.shift as i32)) };
+    vqrdmulhq_s32(shifted, half_multipliers)
 }
 
 /// Adds the zero point and clamps. What saturates at 16 bits is far outside int8 even after the zero point.

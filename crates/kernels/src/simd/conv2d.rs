@@ -99,8 +99,9 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
     let Some(panels) = panels.zeroed(per_chunk / T::CHANNELS * panel_bytes) else { return false };
     let copied = layer.rows.map_or(Some(0), |rows| rows.bytes());
     let Some(rows) = copied.and_then(|bytes| rows.zeroed(bytes)) else { return false };
-    let patch_bytes = layer.rows.map_or(0, |_| T::PIXELS[0] * pitch + STEP);
-    let Some(patches) = patches.zeroed(patch_bytes) else { return false };
+    // A step is free behind each patch.
+    let patch_pitch = pitch + STEP;
+    let Some(patches) = patches.zeroed(layer.rows.map_or(0, |_| T::PIXELS[0] * patch_pitch)) else { return false };
     for group in 0..op.groups {
         for chunk in (0..layer.per_group).step_by(per_chunk) {
             let channels = per_chunk.min(layer.per_group - chunk);
@@ -123,10 +124,8 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
                 let count = T::PIXELS.iter().copied().find(|count| *count <= left).unwrap_or(1);
                 let pixels = match &mut windows {
                     Some(windows) => {
-                        for patch in 0..count {
-                            windows.copy_next(patches, patch * pitch);
-                        }
-                        Pixels { start: patches.as_ptr(), pitch }
+                        windows.copy_next(count, patches, patch_pitch);
+                        Pixels { start: patches.as_ptr(), pitch: patch_pitch }
                     }
                     // SAFETY: `pixel` is one of the output and, where pixels are not copied, of the input.
                     None => Pixels { start: unsafe { input.as_ptr().add(pixel * pitch) }, pitch },
@@ -253,6 +252,8 @@ struct Windows<'a> {
     pieces: usize,
     len: usize,
     pitch: usize,
+    /// Bytes of a patch.
+    taken: usize,
 }
 
 impl<'a> Windows<'a> {
@@ -276,46 +277,107 @@ impl<'a> Windows<'a> {
             pieces,
             len,
             pitch: op.window.dilation[1] * channels,
+            taken: layer.filter,
         }
     }
 
-    /// Copies what the next window covers to `patches` from `to` on. What follows up to the next step holds anything:
-    /// weights there are zeros.
+    /// Copies what the next `count` windows cover, each [`Self::taken`] bytes, to where patches start, `pitch` bytes
+    /// apart. What follows up to the next step holds anything: weights there are zeros.
     #[inline(always)]
-    fn copy_next(&mut self, patches: &mut [i8], to: usize) {
-        if self.x == self.width {
-            (self.x, self.y) = (0, self.y + 1);
-            self.starts = self.rows.at(self.y);
-        }
-        let from = self.x * self.stride + self.offset;
-        self.x += 1;
-        let taken = self.height * self.pieces * self.len;
-        assert!(to + taken + STEP <= patches.len(), "a patch is inside the patches, and a step follows the last");
-        let mut to = patches[to..].as_mut_ptr();
-        for start in &self.starts[..self.height] {
-            for piece in 0..self.pieces {
-                // SAFETY: the piece lies in a row behind which a step of anything can be read. The patch ends `taken`
-                // bytes after its start, and a step can be written behind it, as was just checked; what is written too
-                // much is overwritten by the next piece or patch.
-                unsafe {
-                    copy_steps(start.add(from + piece * self.pitch), to, self.len);
-                    to = to.add(self.len);
+    fn copy_next(&mut self, count: usize, patches: &mut [i8], pitch: usize) {
+        assert!(self.taken + STEP <= pitch && count * pitch <= patches.len(), "patches and a step between them fit");
+        let mut to = patches.as_mut_ptr();
+        let mut left = count;
+        while left > 0 {
+            if self.x == self.width {
+                (self.x, self.y) = (0, self.y + 1);
+                self.starts = self.rows.at(self.y);
+            }
+            let run = left.min(self.width - self.x);
+            let from = self.x * self.stride + self.offset;
+            // SAFETY: a window's pieces lie in rows behind which a step of anything can be read. Each patch and a step
+            // behind it can be written, as was just checked; what is written behind a piece is overwritten by the next
+            // one, or it lies between patches.
+            unsafe {
+                let mut piece_to = to;
+                for start in &self.starts[..self.height] {
+                    for piece in 0..self.pieces {
+                        let from = start.add(from + piece * self.pitch);
+                        let places = Places { from, to: piece_to, pitches: [self.stride, pitch] };
+                        copy_run(places, self.len, run);
+                        piece_to = piece_to.add(self.len);
+                    }
                 }
             }
+            to = to.wrapping_add(run * pitch);
+            self.x += run;
+            left -= run;
         }
     }
 }
 
-/// Copies `len` bytes in whole steps.
+/// Copies a piece of `len` bytes for each of `count` windows, in whole steps.
 ///
 /// # Safety
-/// `len`, rounded up to a step, can be read and written.
+/// `len` bytes, rounded up to a step, can be read and written at all places.
 #[inline(always)]
-unsafe fn copy_steps(from: *const i8, to: *mut i8, len: usize) {
-    let mut at = 0;
-    while at < len {
+unsafe fn copy_run(places: Places, len: usize, count: usize) {
+    // SAFETY: the caller vouches for all steps.
+    unsafe {
+        match len.div_ceil(STEP) {
+            1 => copy_short::<STEP>(places, count),
+            2 => copy_short::<{ 2 * STEP }>(places, count),
+            3 => copy_short::<{ 3 * STEP }>(places, count),
+            4 => copy_short::<{ 4 * STEP }>(places, count),
+            _ => copy_long(places, len, count),
+        }
+    }
+}
+
+/// Where pieces are read and written, and how far apart.
+#[derive(Clone, Copy)]
+struct Places {
+    from: *const i8,
+    to: *mut i8,
+    pitches: [usize; 2],
+}
+
+impl Places {
+    fn advance(&mut self) {
+        self.from = self.from.wrapping_add(self.pitches[0]);
+        self.to = self.to.wrapping_add(self.pitches[1]);
+    }
+}
+
+/// # Safety
+/// `N` bytes can be read and written at all places.
+#[inline(always)]
+unsafe fn copy_short<const N: usize>(mut places: Places, count: usize) {
+    for _ in 0..count {
+        // SAFETY: the caller vouches for it.
+        unsafe { places.to.cast::<[i8; N]>().write(places.from.cast::<[i8; N]>().read()) };
+        places.advance();
+    }
+}
+
+/// # Safety
+/// `len` bytes, rounded up to a step, can be read and written at all places.
+#[inline(never)]
+unsafe fn copy_long(mut places: Places, len: usize, count: usize) {
+    const FOUR: usize = 4 * STEP;
+    for _ in 0..count {
+        let mut at = 0;
         // SAFETY: the caller vouches for all steps.
-        unsafe { to.add(at).cast::<[i8; STEP]>().write(from.add(at).cast::<[i8; STEP]>().read()) };
-        at += STEP;
+        unsafe {
+            while at + FOUR <= len {
+                places.to.add(at).cast::<[i8; FOUR]>().write(places.from.add(at).cast::<[i8; FOUR]>().read());
+                at += FOUR;
+            }
+            while at < len {
+                places.to.add(at).cast::<[i8; STEP]>().write(places.from.add(at).cast::<[i8; STEP]>().read());
+                at += STEP;
+            }
+        }
+        places.advance();
     }
 }
