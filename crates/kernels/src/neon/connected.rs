@@ -1,8 +1,8 @@
 //! What the fully connected kernels share: everything but the products.
 
-use super::{Rule, narrow, requantise};
+use super::{Rule, add_pairs, narrow, requantise};
 use crate::simd::{STEP, Scalars};
-use core::arch::aarch64::{int32x4_t, vaddq_s32, vget_low_s8, vld1q_s32, vpaddq_s32, vshrq_n_s32, vst1_s8};
+use core::arch::aarch64::{int32x4_t, vaddq_s32, vget_low_s8, vld1q_s32, vshrq_n_s32, vst1_s8};
 use niwaki_blob::FullyConnected;
 
 /// Output channels at a time.
@@ -35,7 +35,7 @@ impl<'a> Layer<'a> {
             && op.bias.len() == op.outputs
             && op.requantise.multipliers.len() == op.outputs;
         let first = STEP.checked_div(op.inputs)?.saturating_sub(usize::from(STEP.is_multiple_of(op.inputs)));
-        if !good || first >= op.outputs {
+        if !good || op.outputs < first + ROWS {
             return None;
         }
         let steps = op.inputs / STEP;
@@ -52,22 +52,17 @@ impl<'a> Layer<'a> {
         crate::scalar::fully_connected(self.op, self.input, &mut output[..self.first]);
     }
 
-    /// First channels of the groups of up to [`ROWS`].
+    /// First channels of the groups of [`ROWS`]. The last ends with the last channel: some are computed twice.
     pub(super) fn groups(&self) -> impl Iterator<Item = usize> + use<> {
-        (self.first..self.op.outputs).step_by(ROWS)
+        let last = self.op.outputs - ROWS;
+        (self.first..self.op.outputs).step_by(ROWS).map(move |group| group.min(last))
     }
 
-    /// Where the input and the rows of a group start; rows that do not exist are the last again.
+    /// Where the input and the rows of a group start.
     #[inline(always)]
     pub(super) fn starts(&self, group: usize) -> (*const i8, [*const i8; ROWS]) {
         let start = self.op.weights.as_ptr().wrapping_add(group * self.op.inputs);
-        let last = (self.op.outputs - 1 - group).min(ROWS - 1);
-        let mut rows = [start; ROWS];
-        for at in 1..ROWS {
-            // Every channel has its row of weights.
-            rows[at] = if at <= last { rows[at - 1].wrapping_add(self.op.inputs) } else { rows[at - 1] };
-        }
-        (self.input.as_ptr(), rows)
+        (self.input.as_ptr(), core::array::from_fn(|at| start.wrapping_add(at * self.op.inputs)))
     }
 
     /// Where the last step of each row starts, if the pairs and the single step moved `rows` to where they end.
@@ -77,35 +72,27 @@ impl<'a> Layer<'a> {
         rows.map(|row| row.wrapping_sub(missing))
     }
 
-    /// Adds up each row's four sums, requantises, and stores as many as the group has.
+    /// Adds up each row's four sums, requantises and stores.
+    ///
+    /// # Safety
+    /// `group` is one of [`Self::groups`] and `output` as long as the layer's.
     #[inline]
     #[target_feature(enable = "neon")]
-    pub(super) fn store(&self, acc: [int32x4_t; ROWS], group: usize, output: &mut [i8]) {
-        let valid = ROWS.min(self.op.outputs - group);
-        let mut edge = [[0; ROWS]; 2];
-        let mut numbers = [&self.op.bias[group..], &self.op.requantise.multipliers[group..]].map(<[i32]>::as_ptr);
-        if valid < ROWS {
-            edge[0][..valid].copy_from_slice(&self.op.bias[group..]);
-            edge[1][..valid].copy_from_slice(&self.op.requantise.multipliers[group..]);
-            numbers = [edge[0].as_ptr(), edge[1].as_ptr()];
+    pub(super) unsafe fn store(&self, acc: [int32x4_t; ROWS], group: usize, output: &mut [i8]) {
+        let mut scaled = [acc[0]; 2];
+        for (four, scaled) in scaled.iter_mut().enumerate() {
+            let at = four * 4;
+            let sums =
+                add_pairs(add_pairs(acc[at], acc[at + 1]), add_pairs(acc[at + 2], acc[at + 3]));
+            // SAFETY: there is one bias and one multiplier for each of the outputs, and `group` has `ROWS` of them.
+            let (bias, multipliers) = unsafe {
+                let at = group + at;
+                (vld1q_s32(self.op.bias.as_ptr().add(at)), vld1q_s32(self.op.requantise.multipliers.as_ptr().add(at)))
+            };
+            *scaled = requantise(vaddq_s32(sums, bias), vshrq_n_s32::<1>(multipliers), &self.rule);
         }
-        let [bias, multipliers] = numbers;
-        let scaled = [0, 4].map(|at| {
-            let sums = vpaddq_s32(vpaddq_s32(acc[at], acc[at + 1]), vpaddq_s32(acc[at + 2], acc[at + 3]));
-            // SAFETY: there are `ROWS` biases and multipliers.
-            let (bias, multipliers) = unsafe { (vld1q_s32(bias.add(at)), vld1q_s32(multipliers.add(at))) };
-            requantise(vaddq_s32(sums, bias), vshrq_n_s32::<1>(multipliers), &self.rule)
-        });
         let result = vget_low_s8(narrow([scaled[0], scaled[1], scaled[0], scaled[1]], &self.rule));
-        let output = &mut output[group..group + valid];
-        if valid == ROWS {
-            // SAFETY: the output has `valid` channels from `group` on.
-            unsafe { vst1_s8(output.as_mut_ptr(), result) };
-        } else {
-            let mut bytes = [0i8; ROWS];
-            // SAFETY: `bytes` is as long as what is stored.
-            unsafe { vst1_s8(bytes.as_mut_ptr(), result) };
-            output.copy_from_slice(&bytes[..valid]);
-        }
+        // SAFETY: so it is for the outputs.
+        unsafe { vst1_s8(output.as_mut_ptr().add(group), result) };
     }
 }

@@ -1,10 +1,10 @@
 //! Convolution without dot products: every accumulator is four partial sums of one pixel and one output channel.
 
-use super::{Rule, load::load_pair, narrow, requantise};
+use super::{Rule, add_pairs, load::load_pair, narrow, requantise};
 use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
 use core::arch::aarch64::{
     int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmull_high_s8,
-    vmull_s8, vpadalq_s16, vpaddq_s32, vst1q_s8,
+    vmull_s8, vpadalq_s16, vst1q_s8,
 };
 
 /// The tile: four pixels and four channels.
@@ -14,6 +14,7 @@ const CHANNELS: usize = 4;
 
 impl Tile for Neon {
     const CHANNELS: usize = CHANNELS;
+    const PAIRS: bool = true;
     const PIXELS: &[usize] = &[4, 2, 1];
 
     #[inline]
@@ -74,7 +75,7 @@ unsafe fn tile<const P: usize, const PAIRS: bool>(
         }
         let mut scaled = [bias; 4];
         for (acc, scaled) in acc.iter().zip(&mut scaled) {
-            let sums = vpaddq_s32(vpaddq_s32(acc[0], acc[1]), vpaddq_s32(acc[2], acc[3]));
+            let sums = add_pairs(add_pairs(acc[0], acc[1]), add_pairs(acc[2], acc[3]));
             *scaled = requantise(vaddq_s32(sums, bias), half, &rule);
         }
         let mut bytes = [0i8; STEP];

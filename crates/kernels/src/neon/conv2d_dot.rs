@@ -29,6 +29,7 @@ macro_rules! dot {
 
 impl Tile for Dot {
     const CHANNELS: usize = CHANNELS;
+    const PAIRS: bool = false;
     const PIXELS: &[usize] = &[8, 4, 2, 1];
 
     /// Four elements of four channels after each other are what one dot product takes.

@@ -60,12 +60,13 @@ pub(super) unsafe fn fully_connected(op: &FullyConnected<'_>, input: &[i8], outp
             // SAFETY: the tail is a step.
             let step = unsafe { vld1q_s8(layer.tail.as_ptr()) };
             for (acc, row) in acc.iter_mut().zip(layer.last(rows)) {
-                // SAFETY: a step of weights ends where a row of a group does.
+                // SAFETY: a step of weights ends where a row does.
                 let w = unsafe { vld1q_s8(row) };
                 dot!(*acc, w, step);
             }
         }
-        layer.store(acc, group, output);
+        // SAFETY: the layer has checked the output's length.
+        unsafe { layer.store(acc, group, output) };
     }
     true
 }

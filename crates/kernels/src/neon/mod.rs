@@ -19,7 +19,7 @@ mod requantise;
 
 use crate::{Isa, Operands, simd};
 use niwaki_blob::{Op, OpKind};
-use requantise::{Rule, narrow, requantise};
+use requantise::{Rule, add_pairs, narrow, requantise};
 
 /// Whether this CPU has [`Isa::NeonDot`].
 #[inline]

@@ -71,6 +71,9 @@ pub(crate) trait Tile {
     /// Numbers of pixels that it takes at once, the largest first; the last is 1.
     const PIXELS: &[usize];
 
+    /// Whether it makes use of [`Panels::pairs_fit`].
+    const PAIRS: bool;
+
     /// Packs one step of [`Tile::CHANNELS`] filters, which lie `pitch` bytes apart.
     ///
     /// # Safety
@@ -189,7 +192,7 @@ impl<'a> Layer<'a> {
             steps,
             rows: if direct { None } else { Some(Layout::new(op)?) },
             scalars: Scalars::of(&op.requantise),
-            pairs_fit: pairs_fit(op.weights),
+            pairs_fit: T::PAIRS && pairs_fit(op.weights),
         };
         (layer.panel_bytes::<T>() <= PANELS).then_some(layer)
     }

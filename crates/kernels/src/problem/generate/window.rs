@@ -51,7 +51,7 @@ fn convolutions() -> Vec<Geometry> {
         list.push(Geometry::new([4, 5, inputs], outputs, [3, 3], 1).padded([1, 1], [1, 1]));
     }
     // More weights than are packed at a time.
-    list.push(Geometry::new([3, 4, 64], 260, [3, 3], 1));
+    list.push(Geometry::new([3, 3, 64], 260, [3, 3], 1));
     let grouped = Geometry { groups: 2, ..Geometry::new([4, 4, 6], 4, [3, 2], 1).padded([1, 0], [1, 1]) };
     list.extend([
         Geometry::new([7, 6, 3], 4, [3, 3], 2).padded([0, 0], [1, 1]),
