@@ -71,12 +71,17 @@ unsafe fn tile<const P: usize>(pixels: Pixels, panels: &Panels, scalars: &Scalar
         let (bias, mut weights) = unsafe { (pair(panel), panel.add(64)) };
         let mut acc = [bias; P];
         let mut x = starts::<P>(pixels);
-        for _ in 0..panels.steps {
+        for _ in 0..panels.steps / 2 {
             // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel and filter.
             unsafe {
                 step(&mut acc, x.each_mut().map(|x| load(x)), weights);
-                weights = weights.add(CHANNELS * STEP);
+                step(&mut acc, x.each_mut().map(|x| load(x)), weights.add(CHANNELS * STEP));
+                weights = weights.add(2 * CHANNELS * STEP);
             }
+        }
+        if panels.steps % 2 == 1 {
+            // SAFETY: as above; this is the last step.
+            unsafe { step(&mut acc, x.map(|x| vld1q_s8(x)), weights) };
         }
         // SAFETY: as above.
         let half = unsafe { pair(panel.add(32)) };

@@ -2,7 +2,7 @@
 
 use super::{
     STEP, Scalars, Stack, fits, pairs_fit,
-    rows::{Layout, MOST_ROWS, Rows},
+    rows::{Layout, NO_STARTS, Rows, Starts},
 };
 use niwaki_blob::Conv2d;
 
@@ -240,7 +240,8 @@ impl<'a> Layer<'a> {
 /// The windows of a layer, in the order of its pixels.
 struct Windows<'a> {
     rows: Rows<'a>,
-    starts: [*const i8; MOST_ROWS],
+    starts: Starts,
+    /// The row of outputs after the one that `starts` is for, and the column in that.
     y: usize,
     x: usize,
     /// Bytes before the first channel of the group.
@@ -260,7 +261,7 @@ struct Windows<'a> {
 }
 
 impl<'a> Windows<'a> {
-    fn new(layer: &Layer<'a>, group: usize, mut rows: Rows<'a>) -> Self {
+    fn new(layer: &Layer<'a>, group: usize, rows: Rows<'a>) -> Self {
         let op = layer.op;
         let [height, width] = op.window.kernel;
         let together = op.groups == 1 && op.window.dilation[1] == 1;
@@ -269,11 +270,11 @@ impl<'a> Windows<'a> {
         // Rows hold all channels: the group's are not the first.
         let offset = group * layer.depth;
         Self {
-            starts: rows.at(0),
+            starts: NO_STARTS,
             rows,
             offset,
             y: 0,
-            x: 0,
+            x: op.output.width,
             width: op.output.width,
             height,
             stride: op.window.stride[1] * channels,
@@ -293,8 +294,8 @@ impl<'a> Windows<'a> {
         let mut left = count;
         while left > 0 {
             if self.x == self.width {
+                self.rows.move_to(self.y, &mut self.starts);
                 (self.x, self.y) = (0, self.y + 1);
-                self.starts = self.rows.at(self.y);
             }
             let run = left.min(self.width - self.x);
             let from = self.x * self.stride + self.offset;

@@ -2,7 +2,7 @@
 
 use super::{
     STEP, Scalars, Stack, fits, pairs_fit,
-    rows::{Layout, Rows},
+    rows::{Layout, NO_STARTS, Rows},
 };
 use niwaki_blob::Conv2d;
 
@@ -72,8 +72,9 @@ pub(crate) unsafe fn depthwise_conv2d<T: Taps>(op: &Conv2d<'_>, input: &[i8], ou
     let [_, dilation] = op.window.dilation;
     let channels = op.output.channels;
     let mut rows = Rows::new(op, input, layer.rows, rows);
+    let mut starts = NO_STARTS;
     for y in 0..op.output.height {
-        let mut starts = rows.at(y);
+        rows.move_to(y, &mut starts);
         for (at, slice) in slices.chunks_exact(slice_bytes).enumerate() {
             let (count, pitch, lanes) = match layer.lanes == channels {
                 true => (op.output.width, channels, [STEP.min(channels - at * STEP); 2]),

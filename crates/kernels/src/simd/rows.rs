@@ -5,7 +5,13 @@ use crate::scalar::axis::Axis;
 use niwaki_blob::Conv2d;
 
 /// Most rows that a window has taps in.
-pub(super) const MOST_ROWS: usize = 32;
+const MOST_ROWS: usize = 32;
+
+/// Where rows of taps start; the first as many as a window has.
+pub(super) type Starts = [*const i8; MOST_ROWS];
+
+/// Before any row is there.
+pub(super) const NO_STARTS: Starts = [core::ptr::null(); MOST_ROWS];
 
 /// How the rows of a convolution are kept: as many as a window spans, each in place of one that is no longer needed.
 #[derive(Clone, Copy)]
@@ -56,21 +62,22 @@ impl<'a> Rows<'a> {
         Self { op, input, layout, buffer, axis: Axis::rows(&op.window, op.input), next: 0 }
     }
 
-    /// Moves on to row `y` of the outputs. Gives where each row of taps starts for the first output; after that follow
-    /// the row's other elements and [`STEP`] bytes of anything.
-    pub(super) fn at(&mut self, y: usize) -> [*const i8; MOST_ROWS] {
+    /// Moves on to row `y` of the outputs. Puts to `starts` where each row of taps starts for the first output; after
+    /// that follow the row's other elements and [`STEP`] bytes of anything.
+    pub(super) fn move_to(&mut self, y: usize, starts: &mut Starts) {
         let Layout { extent, pitch, .. } = self.layout;
         let first = y * self.op.window.stride[0];
         for row in self.next.max(first)..first + extent {
             self.load(row);
         }
         self.next = first + extent;
-        let mut starts = [self.buffer.as_ptr(); MOST_ROWS];
-        for (tap, start) in starts.iter_mut().take(self.op.window.kernel[0]).enumerate() {
-            let slot = (first + tap * self.op.window.dilation[0]) % extent;
+        let dilation = self.op.window.dilation[0];
+        let mut slot = first % extent;
+        for start in starts.iter_mut().take(self.op.window.kernel[0]) {
             *start = self.buffer[slot * pitch..].as_ptr();
+            slot += dilation;
+            slot -= if slot >= extent { extent } else { 0 };
         }
-        starts
     }
 
     fn load(&mut self, row: usize) {
