@@ -2,9 +2,9 @@
 
 use crate::{scalar, simd::STEP};
 use core::arch::aarch64::{
-    int8x16_t, int16x4_t, int32x4_t, vaddq_s32, vdupq_n_s8, vdupq_n_s32, vget_high_s8, vget_high_s16, vget_low_s8,
-    vget_low_s16, vld1q_s8, vmaxq_s8, vminq_s8, vmlaq_s32, vmovl_s8, vmovl_s16, vmulq_s32, vqmovn_high_s16,
-    vqmovn_s16, vshrn_high_n_s32, vshrn_n_s32, vst1q_s8,
+    int8x16_t, int16x4_t, int32x4_t, vaddhn_high_s32, vaddhn_s32, vdupq_n_s8, vdupq_n_s32, vget_high_s8, vget_high_s16,
+    vget_low_s8, vget_low_s16, vld1q_s8, vmaxq_s8, vminq_s8, vmlaq_s32, vmovl_s8, vmovl_s16, vmulq_s32,
+    vqmovn_high_s16, vqmovn_s16, vst1q_s8,
 };
 use niwaki_blob::{ADD_SHIFT, Binary};
 
@@ -50,12 +50,12 @@ unsafe fn steps(op: &Binary, a: *const i8, b: *const i8, out: *mut i8, len: usiz
     for at in (0..len).step_by(STEP) {
         // SAFETY: the caller vouches for `len` elements.
         let (a, b) = unsafe { (widen(vld1q_s8(a.add(at))), widen(vld1q_s8(b.add(at)))) };
-        let sum = |at: usize| vaddq_s32(vmlaq_s32(vmulq_s32(vmovl_s16(a[at]), q[0]), vmovl_s16(b[at]), q[1]), q[2]);
+        let sum = |at: usize| vmlaq_s32(vmulq_s32(vmovl_s16(a[at]), q[0]), vmovl_s16(b[at]), q[1]);
         let sums: [int32x4_t; 4] = [sum(0), sum(1), sum(2), sum(3)];
-        // The upper halves: a shift by 16 and a narrowing in one, which loses nothing.
-        const SHIFT: i32 = ADD_SHIFT as i32;
-        let low = vshrn_high_n_s32::<SHIFT>(vshrn_n_s32::<SHIFT>(sums[0]), sums[1]);
-        let high = vshrn_high_n_s32::<SHIFT>(vshrn_n_s32::<SHIFT>(sums[2]), sums[3]);
+        // A sum's upper half: an addition, a shift by 16 and a narrowing in one, which loses nothing.
+        const { assert!(ADD_SHIFT == 16) };
+        let low = vaddhn_high_s32(vaddhn_s32(sums[0], q[2]), sums[1], q[2]);
+        let high = vaddhn_high_s32(vaddhn_s32(sums[2], q[2]), sums[3], q[2]);
         let all = vqmovn_high_s16(vqmovn_s16(low), high);
         // SAFETY: as above.
         unsafe { vst1q_s8(out.add(at), vminq_s8(vmaxq_s8(all, min), max)) };

@@ -82,8 +82,7 @@ impl<'a> Layer<'a> {
         let mut scaled = [acc[0]; 2];
         for (four, scaled) in scaled.iter_mut().enumerate() {
             let at = four * 4;
-            let sums =
-                add_pairs(add_pairs(acc[at], acc[at + 1]), add_pairs(acc[at + 2], acc[at + 3]));
+            let sums = add_pairs(add_pairs(acc[at], acc[at + 1]), add_pairs(acc[at + 2], acc[at + 3]));
             // SAFETY: there is one bias and one multiplier for each of the outputs, and `group` has `ROWS` of them.
             let (bias, multipliers) = unsafe {
                 let at = group + at;

@@ -15,7 +15,7 @@ const CHANNELS: usize = 4;
 impl Tile for Neon {
     const CHANNELS: usize = CHANNELS;
     const PAIRS: bool = true;
-    const PIXELS: &[usize] = &[4, 2, 1];
+    const PIXELS: usize = 4;
 
     #[inline]
     unsafe fn pack(filters: *const i8, pitch: usize, to: *mut i8) {
@@ -27,31 +27,59 @@ impl Tile for Neon {
 
     #[inline]
     unsafe fn run(count: usize, pixels: Pixels, panels: &Panels, scalars: &Scalars, place: Place) {
-        // SAFETY: the caller vouches for what `tile` asks for.
+        // SAFETY: the caller vouches for what `tiles` asks for.
         unsafe {
-            match (count, panels.pairs_fit) {
-                (4, true) => tile::<4, true>(pixels, panels, scalars, place),
-                (4, false) => tile::<4, false>(pixels, panels, scalars, place),
-                (2, true) => tile::<2, true>(pixels, panels, scalars, place),
-                (2, false) => tile::<2, false>(pixels, panels, scalars, place),
-                (_, true) => tile::<1, true>(pixels, panels, scalars, place),
-                (_, false) => tile::<1, false>(pixels, panels, scalars, place),
+            match panels.pairs_fit {
+                true => all::<true>(count, pixels, panels, scalars, place),
+                false => all::<false>(count, pixels, panels, scalars, place),
             }
         }
     }
 }
 
 /// # Safety
-/// As [`Tile::run`] with `P` pixels.
+/// As [`Tile::run`].
+#[inline]
+unsafe fn all<const PAIRS: bool>(count: usize, pixels: Pixels, panels: &Panels, scalars: &Scalars, place: Place) {
+    let most = Neon::PIXELS;
+    let whole = count / most;
+    // SAFETY: the caller vouches for `count` pixels.
+    unsafe {
+        tiles::<4, PAIRS>(whole, pixels, panels, scalars, place);
+        let (mut pixels, mut place) = (pixels.skip(whole * most), place.skip(whole * most));
+        if count & 2 != 0 {
+            tiles::<2, PAIRS>(1, pixels, panels, scalars, place);
+            (pixels, place) = (pixels.skip(2), place.skip(2));
+        }
+        if count & 1 != 0 {
+            tiles::<1, PAIRS>(1, pixels, panels, scalars, place);
+        }
+    }
+}
+
+/// # Safety
+/// As [`Tile::run`] with `count` times `P` pixels.
 #[inline(never)]
 #[target_feature(enable = "neon")]
-unsafe fn tile<const P: usize, const PAIRS: bool>(
+unsafe fn tiles<const P: usize, const PAIRS: bool>(
+    count: usize,
     pixels: Pixels,
     panels: &Panels,
     scalars: &Scalars,
-    mut place: Place,
+    place: Place,
 ) {
     let rule = Rule::new(scalars);
+    for tile in 0..count {
+        // SAFETY: the caller vouches for `P` pixels for each tile.
+        unsafe { one::<P, PAIRS>(pixels.skip(tile * P), panels, &rule, place.skip(tile * P)) };
+    }
+}
+
+/// # Safety
+/// As [`Tile::run`] with `P` pixels.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn one<const P: usize, const PAIRS: bool>(pixels: Pixels, panels: &Panels, rule: &Rule, mut place: Place) {
     let mut panel = panels.start;
     let mut left = panels.channels;
     while left > 0 {
@@ -76,11 +104,11 @@ unsafe fn tile<const P: usize, const PAIRS: bool>(
         let mut scaled = [bias; 4];
         for (acc, scaled) in acc.iter().zip(&mut scaled) {
             let sums = add_pairs(add_pairs(acc[0], acc[1]), add_pairs(acc[2], acc[3]));
-            *scaled = requantise(vaddq_s32(sums, bias), half, &rule);
+            *scaled = requantise(vaddq_s32(sums, bias), half, rule);
         }
         let mut bytes = [0i8; STEP];
         // SAFETY: `bytes` is as long as what is stored.
-        unsafe { vst1q_s8(bytes.as_mut_ptr(), narrow(scaled, &rule)) };
+        unsafe { vst1q_s8(bytes.as_mut_ptr(), narrow(scaled, rule)) };
         if left < CHANNELS {
             // SAFETY: the caller vouches for `left` more channels of each pixel.
             unsafe { place.store_some(&bytes[..P * CHANNELS], CHANNELS, left) };

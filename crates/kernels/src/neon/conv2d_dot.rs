@@ -30,7 +30,7 @@ macro_rules! dot {
 impl Tile for Dot {
     const CHANNELS: usize = CHANNELS;
     const PAIRS: bool = false;
-    const PIXELS: &[usize] = &[8, 4, 2, 1];
+    const PIXELS: usize = 8;
 
     /// Four elements of four channels after each other are what one dot product takes.
     #[inline]
@@ -46,24 +46,43 @@ impl Tile for Dot {
 
     #[inline]
     unsafe fn run(count: usize, pixels: Pixels, panels: &Panels, scalars: &Scalars, place: Place) {
-        // SAFETY: the caller vouches for what `tile` asks for.
+        let whole = count / Self::PIXELS;
+        // SAFETY: the caller vouches for `count` pixels.
         unsafe {
-            match count {
-                8 => tile::<8>(pixels, panels, scalars, place),
-                4 => tile::<4>(pixels, panels, scalars, place),
-                2 => tile::<2>(pixels, panels, scalars, place),
-                _ => tile::<1>(pixels, panels, scalars, place),
+            tiles::<8>(whole, pixels, panels, scalars, place);
+            let (mut pixels, mut place) = (pixels.skip(whole * Self::PIXELS), place.skip(whole * Self::PIXELS));
+            if count & 4 != 0 {
+                tiles::<4>(1, pixels, panels, scalars, place);
+                (pixels, place) = (pixels.skip(4), place.skip(4));
+            }
+            if count & 2 != 0 {
+                tiles::<2>(1, pixels, panels, scalars, place);
+                (pixels, place) = (pixels.skip(2), place.skip(2));
+            }
+            if count & 1 != 0 {
+                tiles::<1>(1, pixels, panels, scalars, place);
             }
         }
     }
 }
 
 /// # Safety
-/// As [`Tile::run`] with `P` pixels.
+/// As [`Tile::run`] with `count` times `P` pixels.
 #[inline(never)]
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn tile<const P: usize>(pixels: Pixels, panels: &Panels, scalars: &Scalars, mut place: Place) {
+unsafe fn tiles<const P: usize>(count: usize, pixels: Pixels, panels: &Panels, scalars: &Scalars, place: Place) {
     let rule = Rule::new(scalars);
+    for tile in 0..count {
+        // SAFETY: the caller vouches for `P` pixels for each tile.
+        unsafe { one::<P>(pixels.skip(tile * P), panels, &rule, place.skip(tile * P)) };
+    }
+}
+
+/// # Safety
+/// As [`Tile::run`] with `P` pixels.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn one<const P: usize>(pixels: Pixels, panels: &Panels, rule: &Rule, mut place: Place) {
     let mut panel = panels.start;
     let mut left = panels.channels;
     while left > 0 {
@@ -89,9 +108,9 @@ unsafe fn tile<const P: usize>(pixels: Pixels, panels: &Panels, scalars: &Scalar
         for first in (0..P).step_by(2) {
             let second = (first + 1).min(P - 1);
             let scaled = [(first, 0), (first, 1), (second, 0), (second, 1)]
-                .map(|(pixel, four)| requantise(acc[pixel][four], half[four], &rule));
+                .map(|(pixel, four)| requantise(acc[pixel][four], half[four], rule));
             // SAFETY: two pixels are as long as what is stored, and there is room for eight.
-            unsafe { vst1q_s8(results.as_mut_ptr().cast::<i8>().add(first * CHANNELS), narrow(scaled, &rule)) };
+            unsafe { vst1q_s8(results.as_mut_ptr().cast::<i8>().add(first * CHANNELS), narrow(scaled, rule)) };
         }
         if left < CHANNELS {
             // SAFETY: the caller vouches for `left` more channels of each pixel.

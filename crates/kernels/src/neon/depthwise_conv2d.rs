@@ -87,9 +87,7 @@ unsafe fn any(first: usize, run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
         for row in run.rows {
             for tap in 0..run.width {
                 // SAFETY: the caller vouches for `STEP` bytes at every tap of every output and of the filters.
-                let (x, w) = unsafe {
-                    (vld1q_s8(row.add(output * run.step + tap * run.tap_pitch)), vld1q_s8(weights))
-                };
+                let (x, w) = unsafe { (vld1q_s8(row.add(output * run.step + tap * run.tap_pitch)), vld1q_s8(weights)) };
                 weights = weights.wrapping_add(STEP);
                 acc = add(acc, products(x, w));
             }

@@ -15,6 +15,9 @@ const PATCHES: usize = 64 * 1024;
 /// Bytes of the rows under a window.
 const ROWS: usize = 128 * 1024;
 
+/// Patches that are copied at a time, where they fit.
+const MOST_PATCHES: usize = 32;
+
 /// Most output channels of a panel.
 const MOST_CHANNELS: usize = 8;
 
@@ -23,6 +26,14 @@ const MOST_CHANNELS: usize = 8;
 pub(crate) struct Pixels {
     pub(crate) start: *const i8,
     pub(crate) pitch: usize,
+}
+
+impl Pixels {
+    /// The pixels after the first `count`.
+    #[inline(always)]
+    pub(crate) fn skip(self, count: usize) -> Self {
+        Self { start: self.start.wrapping_add(count * self.pitch), pitch: self.pitch }
+    }
 }
 
 /// Packed filters, some output channels to a panel: their biases, halves of their multipliers, then their weights in
@@ -47,6 +58,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The place of the pixels after the first `count`.
+    #[inline(always)]
+    pub(crate) fn skip(self, count: usize) -> Self {
+        Self { start: self.start.wrapping_add(count * self.pitch), pitch: self.pitch }
+    }
+
     /// Stores results that lie pixel by pixel, `channels` at a time, of which only the first `valid` exist.
     ///
     /// # Safety
@@ -68,8 +85,8 @@ pub(crate) trait Tile {
     /// Output channels of a panel, at most [`MOST_CHANNELS`] and a multiple of 4.
     const CHANNELS: usize;
 
-    /// Numbers of pixels that it takes at once, the largest first; the last is 1.
-    const PIXELS: &[usize];
+    /// Pixels that it takes at once where there are as many.
+    const PIXELS: usize;
 
     /// Whether it makes use of [`Panels::pairs_fit`].
     const PAIRS: bool;
@@ -81,7 +98,7 @@ pub(crate) trait Tile {
     /// [`Tile::CHANNELS`] bytes written to `to`.
     unsafe fn pack(filters: *const i8, pitch: usize, to: *mut i8);
 
-    /// Computes the panels' channels of `count` pixels, which is one of [`Tile::PIXELS`].
+    /// Computes the panels' channels of `count` pixels.
     ///
     /// # Safety
     /// The CPU has the instruction set. `panels.steps * STEP` bytes of each pixel and all panels can be read, and the
@@ -104,7 +121,12 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
     let Some(rows) = copied.and_then(|bytes| rows.zeroed(bytes)) else { return false };
     // A step is free behind each patch.
     let patch_pitch = pitch + STEP;
-    let Some(patches) = patches.zeroed(layer.rows.map_or(0, |_| T::PIXELS[0] * patch_pitch)) else { return false };
+    let most = MOST_PATCHES.min(PATCHES / patch_pitch / T::PIXELS * T::PIXELS);
+    let at_once = if layer.rows.is_some() { most } else { layer.pixels };
+    if at_once == 0 {
+        return false;
+    }
+    let Some(patches) = patches.zeroed(layer.rows.map_or(0, |_| most * patch_pitch)) else { return false };
     for group in 0..op.groups {
         for chunk in (0..layer.per_group).step_by(per_chunk) {
             let channels = per_chunk.min(layer.per_group - chunk);
@@ -123,8 +145,7 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
             let mut windows = layer.rows.map(|layout| Windows::new(&layer, group, Rows::new(op, input, layout, rows)));
             let mut pixel = 0;
             while pixel < layer.pixels {
-                let left = layer.pixels - pixel;
-                let count = T::PIXELS.iter().copied().find(|count| *count <= left).unwrap_or(1);
+                let count = at_once.min(layer.pixels - pixel);
                 let pixels = match &mut windows {
                     Some(windows) => {
                         windows.copy_next(count, patches, patch_pitch);

@@ -144,12 +144,7 @@ impl<'a> Layer<'a> {
         // SAFETY: a slice is longer than its biases and multipliers. It lies at a multiple of its length, which is one
         // of 16, so they are aligned.
         let (half_multipliers, weights) = unsafe { (start.add(half), start.add(2 * half)) };
-        Slice {
-            bias: start.cast(),
-            half_multipliers: half_multipliers.cast(),
-            weights,
-            pairs_fit: self.pairs_fit,
-        }
+        Slice { bias: start.cast(), half_multipliers: half_multipliers.cast(), weights, pairs_fit: self.pairs_fit }
     }
 
     /// Packs the filters of the lanes from `first` on; lanes beyond the last are zeros.
