@@ -97,7 +97,7 @@ fn listen(stderr: impl Read, what: &str) -> String {
 }
 
 /// Cargo's status lines: a verb that ends in column 12.
-fn status(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn status(line: &str) -> Option<(&str, &str)> {
     let (verb, rest) = line.split_at_checked(12)?;
     let verb = verb.trim_start();
     let capital = verb.starts_with(|letter: char| letter.is_ascii_uppercase());

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -125,8 +125,17 @@ impl Model {
             None => bail!("{} {step} was ended from outside ({status}); did it run out of memory?", self.name),
         }
         let last = last.with_context(|| format!("{} {step} printed no result", self.name))?;
-        let result = serde_json::from_str(&last).with_context(|| format!("{} {step} printed no JSON", self.name))?;
-        output::note(&format!("{step} of {} is done: {}", self.name, work.show(&results)));
+        let result: Value =
+            serde_json::from_str(&last).with_context(|| format!("{} {step} printed no JSON", self.name))?;
+        say_written(work, &result);
         Ok(result)
+    }
+}
+
+/// Says which files a step wrote, by the list in its result.
+fn say_written(work: &Workplace, result: &Value) {
+    let written = result.get("written").and_then(Value::as_array).into_iter().flatten();
+    for path in written.filter_map(Value::as_str) {
+        output::wrote(work, Path::new(path));
     }
 }

@@ -3,23 +3,17 @@
 use crate::workplace::Workplace;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
-use serde_json::Value;
 use std::{io::Write, path::Path};
 
 /// Prints a result: as JSON, or as the text that `human` makes.
 pub(crate) fn result(work: &Workplace, value: &impl Serialize, human: impl FnOnce() -> String) -> anyhow::Result<()> {
     let text = if work.json { serde_json::to_string_pretty(value)? } else { human() };
+    if text.trim().is_empty() {
+        return Ok(());
+    }
     // A reader that has seen enough (`| head`) is no error.
     let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
     Ok(())
-}
-
-/// Prints what a step of a model's program ended with: one line per figure.
-pub(crate) fn step(work: &Workplace, value: &Value) -> anyhow::Result<()> {
-    result(work, value, || match value {
-        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect(),
-        other => other.to_string(),
-    })
 }
 
 /// Says something that is not the result.

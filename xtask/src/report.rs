@@ -8,6 +8,7 @@ use crate::{
     output::{percent, ratio, table, thousands},
     variant::Which,
 };
+use comfy_table::Table;
 use niwaki_pack::artefact::{Report, Variant};
 use serde::{Deserialize, Serialize};
 
@@ -77,39 +78,31 @@ impl Deployment {
         text
     }
 
-    fn quantities(&self) -> comfy_table::Table {
-        let mut table = table(["", "before", "after pruning", "after / before"], 1);
-        let mut row = |what: &str, cells: [String; 3]| {
-            let [before, after, ratio] = cells;
-            table.add_row([what.to_string(), before, after, ratio]);
-        };
+    fn quantities(&self) -> Table {
+        let mut table = quantities();
         let (metric, board) = (&self.metric, &self.board);
-        row(&format!("{metric}, float"), self.quality(|column| Some(column.host.float_quality)));
-        row(&format!("{metric}, int8, computed by the host"), self.quality(|column| Some(column.host.int8_quality)));
+        let hosts = [&self.unpruned.host, &self.pruned.host];
+        add_qualities(&mut table, metric, hosts);
         let on_board = |column: &Column| column.board.as_ref().map(|board| board.quality);
-        row(&format!("{metric}, int8, computed by {board}"), self.quality(on_board));
-        row("samples on which host and board differ", self.differing());
-        let count = |value: fn(&Variant) -> usize| self.number(move |column| Some(value(&column.host) as u64));
-        row("parameters", count(|host| host.parameters));
-        row("channels", count(|host| host.channels));
-        row("multiply-accumulates", count(|host| host.macs));
-        row("blob, bytes", count(|host| host.blob_bytes));
-        row("arena, bytes", count(|host| host.arena_bytes));
+        let on_board = [on_board(&self.unpruned), on_board(&self.pruned)];
+        add(&mut table, &format!("{metric}, int8, computed by {board}"), quality(on_board));
+        add(&mut table, "samples on which host and board differ", self.differing());
+        add_sizes(&mut table, hosts);
         let firmware = |value: fn(&Sections) -> u64| self.number(move |column| column.firmware.as_ref().map(value));
-        row("flash, bytes", firmware(Sections::flash));
+        add(&mut table, "flash, bytes", firmware(Sections::flash));
         if self.silicon.is_some() {
-            row("  .text", firmware(|sections| sections.text));
-            row("  .rodata (with the blob)", firmware(|sections| sections.rodata));
-            row("  .data", firmware(|sections| sections.data));
+            add(&mut table, "  .text", firmware(|sections| sections.text));
+            add(&mut table, "  .rodata (with the blob)", firmware(|sections| sections.rodata));
+            add(&mut table, "  .data", firmware(|sections| sections.data));
         }
-        row("RAM without the stack, bytes", firmware(Sections::ram));
+        add(&mut table, "RAM without the stack, bytes", firmware(Sections::ram));
         if self.silicon.is_some() {
-            row("  .data", firmware(|sections| sections.data));
-            row("  .bss (with the arena)", firmware(|sections| sections.bss));
-            row("left for the stack, bytes", self.number(|column| column.stack_bytes));
+            add(&mut table, "  .data", firmware(|sections| sections.data));
+            add(&mut table, "  .bss (with the arena)", firmware(|sections| sections.bss));
+            add(&mut table, "left for the stack, bytes", self.number(|column| column.stack_bytes));
         }
         let total = |column: &Column| Some(column.board.as_ref()?.count.as_ref()?.total);
-        row(&format!("{} per inference", self.unit()), self.number(total));
+        add(&mut table, &format!("{} per inference", self.unit()), self.number(total));
         table
     }
 
@@ -119,18 +112,8 @@ impl Deployment {
         counts.map(|count| count.unit).next().unwrap_or(Unit::Instructions)
     }
 
-    fn quality(&self, value: impl Fn(&Column) -> Option<f64>) -> [String; 3] {
-        let (before, after) = (value(&self.unpruned), value(&self.pruned));
-        let text = |value: Option<f64>| value.map_or("-".into(), percent);
-        let change = before.zip(after).map(|(before, after)| format!("{:+.2} points", (after - before) * 100.0));
-        [text(before), text(after), change.unwrap_or_default()]
-    }
-
     fn number(&self, value: impl Fn(&Column) -> Option<u64>) -> [String; 3] {
-        let (before, after) = (value(&self.unpruned), value(&self.pruned));
-        let text = |value: Option<u64>| value.map_or("-".into(), thousands);
-        let ratio = before.zip(after).map(|(before, after)| ratio(before, after));
-        [text(before), text(after), ratio.unwrap_or_default()]
+        number([value(&self.unpruned), value(&self.pruned)])
     }
 
     fn differing(&self) -> [String; 3] {
@@ -159,6 +142,50 @@ impl Deployment {
         }
         notes
     }
+}
+
+/// What the host alone measured, as a table.
+pub(crate) fn host(report: &Report) -> String {
+    let (mut table, hosts) = (quantities(), [&report.unpruned, &report.pruned]);
+    add_qualities(&mut table, &report.metric, hosts);
+    add_sizes(&mut table, hosts);
+    format!("{}\n{table}\n", report.model)
+}
+
+fn quantities() -> Table {
+    table(["", "before", "after pruning", "after / before"], 1)
+}
+
+fn add(table: &mut Table, what: &str, [before, after, ratio]: [String; 3]) {
+    table.add_row([what.to_string(), before, after, ratio]);
+}
+
+fn add_qualities(table: &mut Table, metric: &str, hosts: [&Variant; 2]) {
+    add(table, &format!("{metric}, float"), quality(hosts.map(|host| Some(host.float_quality))));
+    add(table, &format!("{metric}, int8, computed by the host"), quality(hosts.map(|host| Some(host.int8_quality))));
+}
+
+fn add_sizes(table: &mut Table, hosts: [&Variant; 2]) {
+    let mut row = |what: &str, value: fn(&Variant) -> usize| {
+        add(table, what, number(hosts.map(|host| Some(value(host) as u64))));
+    };
+    row("parameters", |host| host.parameters);
+    row("channels", |host| host.channels);
+    row("multiply-accumulates", |host| host.macs);
+    row("blob, bytes", |host| host.blob_bytes);
+    row("arena, bytes", |host| host.arena_bytes);
+}
+
+fn quality([before, after]: [Option<f64>; 2]) -> [String; 3] {
+    let text = |value: Option<f64>| value.map_or("-".into(), percent);
+    let change = before.zip(after).map(|(before, after)| format!("{:+.2} points", (after - before) * 100.0));
+    [text(before), text(after), change.unwrap_or_default()]
+}
+
+fn number([before, after]: [Option<u64>; 2]) -> [String; 3] {
+    let text = |value: Option<u64>| value.map_or("-".into(), thousands);
+    let ratio = before.zip(after).map(|(before, after)| ratio(before, after));
+    [text(before), text(after), ratio.unwrap_or_default()]
 }
 
 /// What a reader has to know before any number: ` (emulated; never run on silicon)`.

@@ -1,6 +1,6 @@
 //! Steps of a test run: each is done, timed and counted, and none stops the next.
 
-use crate::{children::Running, progress};
+use crate::{cargo::status, children::Running, progress};
 use serde::Serialize;
 use std::{
     io::{BufRead, BufReader, Read},
@@ -141,6 +141,9 @@ fn run(command: &mut Command, what: &str) -> (bool, String) {
         thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
                 spinner.say(line.trim());
+                if status(&line).is_some() {
+                    continue;
+                }
                 let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
                 said.push_str(&line);
                 said.push('\n');

@@ -37,6 +37,6 @@ pub use niwaki_capture::{CaptureError, CaptureOptions, capture, capture_with};
 pub use niwaki_graph::Graph;
 pub use niwaki_train::{ChaCha8Rng, Samples};
 pub use project::{DataSet, Project};
-pub use recipe::{Calibration, FineTune, Importance, Prune, Quantise, Recipe, Train};
+pub use recipe::{BlockShape, Calibration, FineTune, Importance, Prune, Quantise, Recipe, Train};
 pub use stages::{Int8, Pruned, quantise_and_pack};
-pub use street::{Context, pack, prune, train};
+pub use street::{Context, Watch, pack, prune, train};

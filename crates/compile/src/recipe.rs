@@ -1,6 +1,7 @@
 //! `recipe.toml`: how a model is trained, pruned, fine-tuned and quantised.
 
 use crate::CompileError;
+pub use niwaki_prune::BlockShape;
 use niwaki_train::{Optimiser, Schedule, TrainConfig};
 use serde::Deserialize;
 use std::path::Path;
@@ -57,7 +58,8 @@ pub enum Importance {
     L2,
 }
 
-/// What to remove: whole channels and neurons, the same part of every coupled group.
+/// What to remove: whole channels and neurons, the same part of every coupled group; then blocks of weights inside the
+/// layers that are left.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Prune {
@@ -69,11 +71,22 @@ pub struct Prune {
     pub tile: usize,
     /// No group gets narrower than this.
     pub minimum: usize,
+    /// Output channels times products of a block of weights: `1x4`, `2x4` or `4x4`.
+    pub blocks: BlockShape,
+    /// Part of the blocks of every layer that is zeroed, 0 to 1. Kernels skip them.
+    pub block_ratio: f64,
 }
 
 impl Default for Prune {
     fn default() -> Self {
-        Self { ratio: 0.5, importance: Importance::L1, tile: 4, minimum: 4 }
+        Self {
+            ratio: 0.5,
+            importance: Importance::L1,
+            tile: 4,
+            minimum: 4,
+            blocks: BlockShape::default(),
+            block_ratio: 0.0,
+        }
     }
 }
 
@@ -149,6 +162,7 @@ impl Recipe {
             false => Err(format!("{name} = {value} is outside 0 to {top}")),
         };
         part("prune.ratio", self.prune.ratio, 0.95)?;
+        part("prune.block-ratio", self.prune.block_ratio, 0.95)?;
         part("quantise.percentile", self.quantise.percentile, 1.0)?;
         let positive = [
             ("prune.tile", self.prune.tile),

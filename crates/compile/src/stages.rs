@@ -1,15 +1,15 @@
 //! Single stages that the street puts in a row.
 
-use crate::{Calibration, CompileError, FineTune, Importance, Prune, Quantise, Samples};
+use crate::{Calibration, CompileError, Importance, Prune, Quantise, Recipe, Samples};
 use burn::tensor::Device;
 use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
 use niwaki_kernels::Isa;
 use niwaki_pack::artefact::{EvalSet, Layer};
 use niwaki_plan::Plan;
-use niwaki_prune::{Allocation, Limits, groups, shrink};
+use niwaki_prune::{Allocation, Limits, block_masks, groups, shrink};
 use niwaki_quantise::{Method, quantise};
-use niwaki_train::{GraphModule, Progress, Teacher, TrainingData};
+use niwaki_train::{GraphModule, Mask, Progress, Teacher, TrainingData};
 
 /// Samples per batch where none are learnt from.
 pub(crate) const BATCH: usize = 256;
@@ -38,22 +38,28 @@ pub(crate) fn cut(graph: &Graph, recipe: &Prune) -> Result<Pruned, CompileError>
     Ok(Pruned { graph: smaller, report })
 }
 
-/// Trains a pruned graph on, with the unpruned one as teacher.
+/// Trains a pruned graph on, with the unpruned one as teacher; then, where the recipe says so, zeroes blocks of weights
+/// and trains once more with those held at zero.
 pub(crate) fn recover(
     pruned: &Graph,
     teacher: &Graph,
     data: TrainingData<'_>,
-    recipe: &FineTune,
-    seed: u64,
+    recipe: &Recipe,
     device: &Device,
-    progress: &mut dyn FnMut(&Progress),
+    progress: &mut dyn FnMut(&str, &Progress),
 ) -> Result<Graph, CompileError> {
-    let mut config = recipe.config(seed);
-    if recipe.teacher_weight > 0.0 {
-        let (temperature, weight) = (recipe.temperature, recipe.teacher_weight);
+    let mut config = recipe.fine_tune.config(recipe.seed);
+    if recipe.fine_tune.teacher_weight > 0.0 {
+        let (temperature, weight) = (recipe.fine_tune.temperature, recipe.fine_tune.teacher_weight);
         config.distillation = Some(Teacher { graph: teacher.clone(), temperature, weight });
     }
-    Ok(niwaki_train::fit(pruned, data, &config, device, progress)?)
+    let tuned = niwaki_train::fit(pruned, data, &config, device, &mut |at| progress("fine-tune", at))?;
+    if recipe.prune.block_ratio == 0.0 {
+        return Ok(tuned);
+    }
+    let masks = block_masks(&tuned, recipe.prune.blocks, recipe.prune.block_ratio)?;
+    config.masks = masks.into_iter().map(|mask| Mask { param: mask.param, keep: mask.keep }).collect();
+    Ok(niwaki_train::fit(&tuned, data, &config, device, &mut |at| progress("blocks", at))?)
 }
 
 /// A packed network and what the host made of the test samples with it.

@@ -3,8 +3,9 @@
 use crate::stages::{self, cut, float_top1, quantise_and_pack, recover};
 use crate::{CompileError, DataSet, Project, Recipe};
 use burn::{module::Module, tensor::Device};
-use niwaki_graph::{Graph, Node, Op, ValueId};
+use niwaki_graph::Graph;
 use niwaki_pack::artefact::{Report, Variant, write_atomically};
+use niwaki_prune::hidden_channels;
 use niwaki_train::{Progress, TrainingData};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -28,9 +29,12 @@ pub struct Context {
     pub out: PathBuf,
     /// Where networks run.
     pub device: Device,
-    /// Called with the stage's name and its progress.
-    pub progress: Box<dyn FnMut(&str, &Progress)>,
+    /// Called with the stage's name and how far it is.
+    pub progress: Box<Watch>,
 }
+
+/// Takes a stage's name and its progress.
+pub type Watch = dyn FnMut(&str, &Progress);
 
 /// `training.json`: enough to do it again and to see whether it came out the same.
 #[derive(Serialize, Deserialize)]
@@ -125,11 +129,8 @@ fn pruned<M: Module>(
         return Ok((record, written));
     }
     let cut = cut(&unpruned, &context.recipe.prune)?;
-    let report = &mut context.progress;
-    let mut progress = |at: &Progress| report("fine-tune", at);
-    let (samples, seed) = (samples(project, data), context.recipe.seed);
-    let pruned =
-        recover(&cut.graph, &unpruned, samples, &context.recipe.fine_tune, seed, &context.device, &mut progress)?;
+    let (samples, Context { recipe, device, progress, .. }) = (samples(project, data), &mut *context);
+    let pruned = recover(&cut.graph, &unpruned, samples, recipe, device, &mut **progress)?;
     let record = PruningRecord {
         key,
         recipe_hash,
@@ -243,25 +244,6 @@ fn with_weights<M: Module>(project: &Project<M>, mut graph: Graph, path: &Path) 
 fn samples<'a, M: Module>(project: &'a Project<M>, data: &'a DataSet) -> TrainingData<'a> {
     let augment = project.augment.as_ref().map(|augment| augment as &niwaki_train::Augment<'_>);
     TrainingData { samples: &data.train, validation: None, augment }
-}
-
-/// Channels that convolutions and linear layers yield, but for those of the layers that compute the outputs: they are
-/// the task's, not the network's to give up.
-fn hidden_channels(graph: &Graph) -> usize {
-    let channels = |node: &Node| match &node.op {
-        Op::Conv(conv) => graph.param(conv.weight).shape[0],
-        Op::Linear(linear) => graph.param(linear.weight).shape[1],
-        _ => 0,
-    };
-    graph.nodes.iter().filter(|node| !reaches_output(graph, node.output)).map(channels).sum()
-}
-
-/// Whether a value is an output, or becomes one without passing another layer.
-fn reaches_output(graph: &Graph, value: ValueId) -> bool {
-    let passes = |index: &usize| !matches!(graph.nodes[*index].op, Op::Conv(_) | Op::Linear(_));
-    let consumers = graph.consumers(value);
-    let mut onward = consumers.iter().filter(|index| passes(index)).map(|index| graph.nodes[*index].output);
-    graph.outputs.contains(&value) || onward.any(|value| reaches_output(graph, value))
 }
 
 fn hash_graph(hasher: &mut Sha256, graph: &Graph) {

@@ -1,6 +1,6 @@
 //! Before and after: shape, channels, parameters and multiply-accumulates of every layer.
 
-use niwaki_graph::{Graph, Node, Op, ParamId};
+use niwaki_graph::{Graph, Node, Op, ParamId, ValueId};
 use serde::Serialize;
 use std::{collections::BTreeSet, fmt};
 
@@ -41,6 +41,25 @@ pub struct Report {
     pub before: Size,
     /// All layers after.
     pub after: Size,
+}
+
+/// Channels that convolutions and linear layers yield, but for those of the layers that compute the outputs: they are
+/// the task's, not the network's to give up.
+pub fn hidden_channels(graph: &Graph) -> usize {
+    let channels = |node: &Node| match &node.op {
+        Op::Conv(conv) => graph.param(conv.weight).shape[0],
+        Op::Linear(linear) => graph.param(linear.weight).shape[1],
+        _ => 0,
+    };
+    graph.nodes.iter().filter(|node| !reaches_output(graph, node.output)).map(channels).sum()
+}
+
+/// Whether a value is an output, or becomes one without passing another layer.
+pub(crate) fn reaches_output(graph: &Graph, value: ValueId) -> bool {
+    let passes = |index: &usize| !matches!(graph.nodes[*index].op, Op::Conv(_) | Op::Linear(_));
+    let consumers = graph.consumers(value);
+    let mut onward = consumers.iter().filter(|index| passes(index)).map(|index| graph.nodes[*index].output);
+    graph.outputs.contains(&value) || onward.any(|value| reaches_output(graph, value))
 }
 
 impl Report {

@@ -1,7 +1,21 @@
-//! Handwritten digits as an ordinary Burn module. Nothing here but `main.rs` knows niwaki.
+//! Handwritten digits as an ordinary Burn module.
 
 mod data;
 mod model;
 
 pub use data::{CLASSES, SIDE, shift, split};
 pub use model::Digits;
+
+use niwaki_compile::{Project, capture};
+
+/// What niwaki has to know about it.
+pub fn project() -> Project<Digits> {
+    Project {
+        name: env!("CARGO_PKG_NAME"),
+        folder: env!("CARGO_MANIFEST_DIR"),
+        model: Digits::new,
+        capture: |model| capture(model, [1, 1, SIDE, SIDE], Digits::forward),
+        data: split,
+        augment: Some(shift),
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{Model, ModelArgs},
-    output,
+    output, report, variant,
     workplace::Workplace,
 };
 
@@ -16,5 +16,6 @@ pub(crate) struct Args {
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model.model)?;
     let result = model.step(work, "pack", &args.model)?;
-    output::step(work, &result)
+    let report = variant::report(work, &model.name)?;
+    output::result(work, &result, || report::host(&report))
 }

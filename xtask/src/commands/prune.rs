@@ -16,5 +16,6 @@ pub(crate) struct Args {
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model.model)?;
     let result = model.step(work, "prune", &args.model)?;
-    output::step(work, &result)
+    // What it wrote has been said.
+    output::result(work, &result, String::new)
 }

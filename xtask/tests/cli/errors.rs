@@ -2,7 +2,7 @@
 
 use crate::{
     error,
-    stub::{PROCESS, Stub, board, small_board},
+    fake::{FakeModel, PROCESS, board, small_board},
     xtask,
 };
 use std::fs;
@@ -33,23 +33,23 @@ fn a_folder_that_is_no_model_or_board_says_what_is_missing() {
 
 #[test]
 fn a_data_folder_that_does_not_exist_is_named() {
-    let stub = Stub::new("data");
-    let error = error(&xtask(&["pack", stub.path()]).env("NIWAKI_DATA", "/no/such/folder").output().unwrap());
+    let model = FakeModel::new("data");
+    let error = error(&xtask(&["pack", model.path()]).env("NIWAKI_DATA", "/no/such/folder").output().unwrap());
     assert!(error.starts_with("NIWAKI_DATA=/no/such/folder is not a folder; set it to "), "{error}");
 }
 
 #[test]
 fn a_model_that_is_not_packed_says_how_to() {
-    let stub = Stub::new("unpacked");
-    let error = error(&xtask(&["run", stub.path(), "--board", "host"]).output().unwrap());
+    let model = FakeModel::new("unpacked");
+    let error = error(&xtask(&["run", model.path(), "--board", "host"]).output().unwrap());
     assert!(error.contains("is not packed yet") && error.contains("cargo xtask pack"), "{error}");
 }
 
 #[test]
 fn an_unknown_key_in_board_toml_names_key_and_file() {
-    let stub = Stub::new("key").packed();
+    let model = FakeModel::new("key").packed();
     let board = board(&format!("colour = \"green\"\n{PROCESS}"));
-    let error = error(&xtask(&["run", stub.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
+    let error = error(&xtask(&["run", model.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
     assert!(error.contains("board.toml, line 1: unknown field `colour`, expected one of "), "{error}");
 }
 
@@ -63,9 +63,9 @@ fn a_missing_qemu_says_how_to_get_it() {
 
 #[test]
 fn a_missing_target_says_how_to_get_it() {
-    let stub = Stub::new("target").packed();
+    let model = FakeModel::new("target").packed();
     let board = board(&small_board("armv4t-none-eabi", 65536));
-    let arguments = ["run", stub.path(), "--no-setup", "--board", board.path().to_str().unwrap()];
+    let arguments = ["run", model.path(), "--no-setup", "--board", board.path().to_str().unwrap()];
     let error = error(&xtask(&arguments).output().unwrap());
     assert!(error.starts_with("Rust target armv4t-none-eabi is not installed; "), "{error}");
     assert!(error.ends_with("rustup target add armv4t-none-eabi"), "{error}");
@@ -73,9 +73,9 @@ fn a_missing_target_says_how_to_get_it() {
 
 #[test]
 fn a_network_larger_than_the_board_says_by_how_much() {
-    let stub = Stub::new("large").packed();
+    let model = FakeModel::new("large").packed();
     let board = board(&small_board("thumbv7em-none-eabihf", 2040));
-    let error = error(&xtask(&["run", stub.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
+    let error = error(&xtask(&["run", model.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
     assert!(
         error.contains("sample.nwk does not fit on small: the arena takes 2 048 bytes, 8 more than the 2 040"),
         "{error}"
@@ -84,12 +84,12 @@ fn a_network_larger_than_the_board_says_by_how_much() {
 
 #[test]
 fn a_damaged_blob_is_refused() {
-    let stub = Stub::new("damaged").packed();
-    let good = fs::read(stub.files().join("sample.nwk")).unwrap();
-    let file = stub.folder.path().join("given.nwk");
+    let model = FakeModel::new("damaged").packed();
+    let good = fs::read(model.files().join("sample.nwk")).unwrap();
+    let file = model.folder.path().join("given.nwk");
     let refused = |bytes: &[u8]| {
         fs::write(&file, bytes).unwrap();
-        let arguments = ["run", stub.path(), "--board", "host", "--blob", file.to_str().unwrap()];
+        let arguments = ["run", model.path(), "--board", "host", "--blob", file.to_str().unwrap()];
         error(&xtask(&arguments).output().unwrap())
     };
     let changed = |place: usize| {
@@ -102,15 +102,15 @@ fn a_damaged_blob_is_refused() {
     assert!(refused(&changed(4)).contains("given.nwk: blob of format version 17; this reader knows version 1"));
     assert!(refused(&changed(0)).contains("given.nwk: not a .nwk blob"));
 
-    fs::write(stub.results().join("sample.nwk"), &good[..100]).unwrap();
-    let error = error(&xtask(&["run", stub.path(), "--board", "host"]).output().unwrap());
+    fs::write(model.results().join("sample.nwk"), &good[..100]).unwrap();
+    let error = error(&xtask(&["run", model.path(), "--board", "host"]).output().unwrap());
     assert!(error.contains("sample.nwk: the blob is cut off; make it anew with `cargo xtask pack"), "{error}");
 }
 
 #[test]
 fn a_firmware_that_is_silent_is_noticed() {
-    let stub = Stub::new("silent").packed();
+    let model = FakeModel::new("silent").packed();
     let board = board(PROCESS);
-    let error = error(&xtask(&["run", stub.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
+    let error = error(&xtask(&["run", model.path(), "--board", board.path().to_str().unwrap()]).output().unwrap());
     assert!(error.starts_with("silent: the board does not answer within "), "{error}");
 }

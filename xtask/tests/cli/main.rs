@@ -4,8 +4,8 @@
 mod sample;
 
 mod errors;
+mod fake;
 mod street;
-mod stub;
 
 use std::process::{Command, Output};
 

@@ -1,6 +1,6 @@
 //! The street behind a model's program: firmware, run, comparison, report.
 
-use crate::{error, stub::Stub, text, xtask};
+use crate::{error, fake::FakeModel, text, xtask};
 use niwaki_pack::artefact::EvalSet;
 use serde_json::Value;
 use std::{fs, path::Path};
@@ -38,8 +38,8 @@ fn every_command_explains_itself() {
 
 #[test]
 fn a_model_of_ones_own_is_deployed_on_the_host() {
-    let stub = Stub::new("host");
-    let result = json(&["deploy", stub.path(), "--board", "host"]);
+    let model = FakeModel::new("host");
+    let result = json(&["deploy", model.path(), "--board", "host"]);
     for which in ["unpruned", "pruned"] {
         assert_eq!(result[which]["board"]["samples"], 3);
         assert_eq!(result[which]["board"]["differing"], Value::Array(Vec::new()));
@@ -47,24 +47,24 @@ fn a_model_of_ones_own_is_deployed_on_the_host() {
         assert!(result[which]["board"]["count"].is_null());
         assert!(result[which]["board"]["uncounted"].as_str().unwrap().contains("counts no instructions"));
     }
-    let report = stub.results().join("host/report.json");
+    let report = model.results().join("host/report.json");
     assert_eq!(saved(&report), result);
 
     // A step that fails says so itself, and leaves what was there.
-    fs::remove_dir_all(stub.files()).unwrap();
-    let error = error(&xtask(&["deploy", stub.path(), "--board", "host"]).output().unwrap());
-    assert_eq!(error, "the stub has no files");
+    fs::remove_dir_all(model.files()).unwrap();
+    let error = error(&xtask(&["deploy", model.path(), "--board", "host"]).output().unwrap());
+    assert_eq!(error, "the model has no files");
     assert_eq!(saved(&report), result);
 }
 
 #[test]
 fn an_output_that_differs_fails_the_run() {
-    let stub = Stub::new("differs");
-    let mut set = EvalSet::load(&stub.eval()).unwrap();
+    let model = FakeModel::new("differs");
+    let mut set = EvalSet::load(&model.eval()).unwrap();
     set.outputs[1030] ^= 1;
-    set.save(&stub.eval()).unwrap();
-    let stub = stub.packed();
-    let output = xtask(&["run", stub.path(), "--board", "host", "--json"]).output().unwrap();
+    set.save(&model.eval()).unwrap();
+    let model = model.packed();
+    let output = xtask(&["run", model.path(), "--board", "host", "--json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result["runs"][0]["differing"], serde_json::json!([1]));
@@ -73,8 +73,8 @@ fn an_output_that_differs_fails_the_run() {
 
 #[test]
 fn an_emulated_board_counts_instructions() {
-    let stub = Stub::new("emulated").packed();
-    let run = || json(&["run", stub.path(), "--variant", "pruned", "--log", "info"]);
+    let model = FakeModel::new("emulated").packed();
+    let run = || json(&["run", model.path(), "--variant", "pruned", "--log", "info"]);
     let (first, second) = (run(), run());
     assert_eq!(first, second, "emulated counts are reproducible");
     assert_eq!((&first["emulated"], &first["silicon"]), (&Value::Bool(true), &Value::Bool(false)));
@@ -83,11 +83,11 @@ fn an_emulated_board_counts_instructions() {
     let (total, layer) = (count["total"].as_u64().unwrap(), count["layers"][0].as_u64().unwrap());
     assert!(layer > 0 && total >= layer && total < 100_000, "{count}");
 
-    let size = json(&["size", stub.path(), "--variant", "pruned"]);
+    let size = json(&["size", model.path(), "--variant", "pruned"]);
     assert!(size[0]["flash"].as_u64().unwrap() > 1000, "{size}");
     let crates: Vec<&str> = size[0]["groups"].as_array().unwrap().iter().filter_map(|g| g["name"].as_str()).collect();
     assert!(crates.contains(&"niwaki_board") && crates.contains(&"niwaki_link"), "{crates:?}");
 
-    let diff = json(&["diff", stub.path(), "--variant", "pruned", "--sample", "2"]);
+    let diff = json(&["diff", model.path(), "--variant", "pruned", "--sample", "2"]);
     assert!(diff[0]["first_difference"].is_null(), "{diff}");
 }

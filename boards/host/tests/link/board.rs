@@ -6,6 +6,7 @@ use std::{
     cell::RefCell,
     fs,
     io::Write,
+    os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     rc::Rc,
@@ -42,10 +43,16 @@ impl Running {
 
     /// `boards/mps2-an386` with the test's model under QEMU. `noise` is sent before the conversation starts.
     pub(crate) fn emulated(noise: &[u8]) -> Self {
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-machine", "mps2-an386", "-icount", "shift=8"]);
-        qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-kernel"]).arg(firmware());
-        Self::start(&mut qemu, noise)
+        Self::start(&mut qemu("none"), noise)
+    }
+
+    /// The same, with QEMU's monitor on a socket: what is written to it controls the emulated board.
+    pub(crate) fn emulated_with_monitor() -> (Self, UnixStream) {
+        let socket = temporary(&format!("monitor-{}", std::process::id()));
+        let _ = fs::remove_file(&socket);
+        let board = Self::start(&mut qemu(&format!("unix:{},server,nowait", socket.display())), &[]);
+        let monitor = UnixStream::connect(&socket).expect("QEMU listens before the board runs");
+        (board, monitor)
     }
 
     /// Bytes logged so far.
@@ -68,6 +75,13 @@ impl Running {
         let client = Client::connect(streams, settings, move |event| heard.borrow_mut().push(keep(event)));
         Self { client: client.unwrap_or_else(|error| panic!("{error}")), log, _child: child }
     }
+}
+
+fn qemu(monitor: &str) -> Command {
+    let mut qemu = Command::new("qemu-system-arm");
+    qemu.args(["-machine", "mps2-an386", "-icount", "shift=8", "-display", "none", "-serial", "stdio"]);
+    qemu.args(["-monitor", monitor, "-kernel"]).arg(firmware());
+    qemu
 }
 
 /// Builds the firmware once.

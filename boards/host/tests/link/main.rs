@@ -8,6 +8,10 @@ mod model;
 
 use board::Running;
 use niwaki_link::{CounterKind, LinkError, LogEvent, Mode};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
 #[test]
 fn a_process_computes_what_the_runtime_computes() {
@@ -70,6 +74,23 @@ fn an_emulated_board_computes_the_same_and_counts_instructions() {
     assert_eq!(other.client.infer(&input, Mode::Whole).unwrap().1.unwrap(), counts[0].0);
     other.client.infer(&input, Mode::Layers).unwrap();
     assert_eq!(other.client.profile().unwrap(), counts[0].1);
+}
+
+#[test]
+fn a_reset_in_the_middle_is_noticed_within_two_seconds() {
+    let (mut board, mut monitor) = Running::emulated_with_monitor();
+    let client = &mut board.client;
+    client.load(&model::input(0)).unwrap();
+    monitor.write_all(b"system_reset\n").unwrap();
+    // The monitor obeys when it gets to it; until then the board goes on as if nothing had happened.
+    let start = Instant::now();
+    let noticed = loop {
+        match client.infer(&model::input(0), Mode::Whole) {
+            Err(error) => break error,
+            Ok(_) => assert!(start.elapsed() < Duration::from_secs(60), "QEMU does not reset its board"),
+        }
+    };
+    assert!(matches!(noticed, LinkError::Reset { .. }), "{noticed}");
 }
 
 #[test]

@@ -2,12 +2,10 @@
 
 use core::arch::naked_asm;
 
-/// Instructions in [`known_loop`] besides those it is asked for.
-#[cfg(doc)]
-pub(super) const FRAME: u32 = 3;
-
 /// Executes exactly `instructions` instructions (at least 4) and three more: LSRS, the first branch, and BX. An odd
 /// count takes the way with the NOP. ARMv6-M has all of them.
+// SAFETY: it follows the C calling convention: the argument is in r0, r0 and r1 may be changed, lr is left alone. It uses
+// no memory.
 #[unsafe(naked)]
 pub(super) extern "C" fn known_loop(instructions: u32) {
     naked_asm!(

@@ -15,6 +15,8 @@ static WRAPS: AtomicU32 = AtomicU32::new(0);
 /// The exception handler. Five instructions, known exactly, because they are executed inside what is being timed.
 ///
 /// No other code writes `WRAPS` while SysTick is running, except `restart`, where interrupts are off.
+// SAFETY: the name is the one that cortex-m-rt leaves to programs for this exception. The code changes r0 and r1, which
+// the core saves on entry to an exception, and `WRAPS`; it returns by the address in lr.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 extern "C" fn SysTick() {
@@ -30,7 +32,7 @@ extern "C" fn SysTick() {
     )
 }
 
-const HANDLER_INSTRUCTIONS: u64 = 5;
+const HANDLER_INSTRUCTIONS: u32 = 5;
 
 /// SysTick, clocked by the core.
 pub struct SysTick {
@@ -51,8 +53,8 @@ impl SysTick {
         let mut counter = Self { timer, hz, handler: 0 };
         // Too short to be interrupted, so that the handler's cost is not needed to find it.
         const LOOP: u32 = 1000;
-        let ticks = counter.known_loop(LOOP).unwrap_or(0);
-        counter.handler = (ticks * HANDLER_INSTRUCTIONS + u64::from(LOOP) / 2) / u64::from(LOOP);
+        let ticks = counter.known_loop(LOOP).and_then(|ticks| u32::try_from(ticks).ok()).unwrap_or(0);
+        counter.handler = u64::from((ticks.saturating_mul(HANDLER_INSTRUCTIONS) + LOOP / 2) / LOOP);
         counter
     }
 

@@ -16,7 +16,7 @@ fn main() {
     assert_eq!(args[2], "--out");
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/files");
     if !std::path::Path::new(files).is_dir() {
-        eprintln!("error: the stub has no files");
+        eprintln!("error: the model has no files");
         std::process::exit(1);
     }
     std::fs::create_dir_all(out).unwrap();
@@ -28,21 +28,21 @@ fn main() {
 "#;
 
 /// A model crate; what it leaves in target/niwaki is removed with it.
-pub(crate) struct Stub {
+pub(crate) struct FakeModel {
     pub(crate) folder: TempDir,
     name: String,
 }
 
-impl Stub {
+impl FakeModel {
     /// Makes one; every test takes a name of its own.
     pub(crate) fn new(name: &str) -> Self {
-        let name = format!("niwaki-stub-{name}");
+        let name = format!("niwaki-model-{name}");
         let folder = tempfile::tempdir().unwrap();
         package(folder.path(), &name, MAIN);
         fs::write(folder.path().join("recipe.toml"), "").unwrap();
-        let stub = Self { folder, name };
-        stub.fill(&stub.files(), 3);
-        stub
+        let model = Self { folder, name };
+        model.fill(&model.files(), 3);
+        model
     }
 
     /// Writes what `pack` leaves: both networks are the sample blob, with so many test samples.
@@ -112,7 +112,7 @@ impl Stub {
     }
 }
 
-impl Drop for Stub {
+impl Drop for FakeModel {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(self.results());
     }
@@ -129,7 +129,11 @@ fn package(folder: &Path, name: &str, main: &str) {
 /// A board crate with this board.toml, whose firmware does nothing for a minute.
 pub(crate) fn board(board_toml: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    package(folder.path(), "niwaki-stub-board", "fn main() { std::thread::sleep(std::time::Duration::from_secs(60)) }");
+    package(
+        folder.path(),
+        "niwaki-model-board",
+        "fn main() { std::thread::sleep(std::time::Duration::from_secs(60)) }",
+    );
     fs::write(folder.path().join("board.toml"), board_toml).unwrap();
     folder
 }
