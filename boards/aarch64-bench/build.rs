@@ -14,7 +14,8 @@ fn main() {
     let sysroot = String::from_utf8(sysroot.unwrap_or_default()).unwrap_or_default();
     let target = env::var("TARGET").unwrap_or_default();
     let libraries = format!("{}/lib/rustlib/{target}/lib/self-contained", sysroot.trim());
-    for argument in [&format!("-T{folder}/link.x"), "-nostdlib", "--no-dynamic-linker", &format!("-L{libraries}"), "-lc"]
+    for argument in
+        [&format!("-T{folder}/link.x"), "-nostdlib", "--no-dynamic-linker", &format!("-L{libraries}"), "-lc"]
     {
         println!("cargo::rustc-link-arg-bins={argument}");
     }

@@ -1,7 +1,7 @@
 //! The shapes of the four MLPerf Tiny reference models, layer by layer.
 
-use alloc::{string::String, vec, vec::Vec};
 use alloc::format;
+use alloc::{string::String, vec, vec::Vec};
 use niwaki_blob::OpKind;
 use niwaki_kernels::problem::{Fill, Geometry, Level, Problem, Variant};
 
@@ -109,8 +109,21 @@ fn ic() -> Vec<Layer> {
 fn vww() -> Vec<Layer> {
     let mut layers = vec![conv("conv0 3x3 s2 3->8", Geometry::new([96, 96, 3], 8, [3, 3], 2))];
     let (mut size, mut channels) = (48, 8);
-    let blocks =
-        [(1, 16), (2, 32), (1, 32), (2, 64), (1, 64), (2, 128), (1, 128), (1, 128), (1, 128), (1, 128), (1, 128), (2, 256), (1, 256)];
+    let blocks = [
+        (1, 16),
+        (2, 32),
+        (1, 32),
+        (2, 64),
+        (1, 64),
+        (2, 128),
+        (1, 128),
+        (1, 128),
+        (1, 128),
+        (1, 128),
+        (1, 128),
+        (2, 256),
+        (1, 256),
+    ];
     for (at, (stride, to)) in blocks.into_iter().enumerate() {
         let at = at + 1;
         let name = format!("dw{at} 3x3 s{stride} {channels}");
