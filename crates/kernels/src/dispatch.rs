@@ -43,6 +43,8 @@ pub fn run<const OPS: u32>(
     match isa {
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output) => true,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 if crate::avx2::run::<OPS>(op, operands, output) => true,
         // Also what a folder has no kernel for, and instruction sets of other targets.
         _ => run_scalar::<OPS>(op, operands, output, scratch),
     }

@@ -12,6 +12,8 @@ pub enum Isa {
     Neon,
     /// 64-bit Arm with NEON's dot products (FEAT_DotProd): Cortex-A55, A76 and later.
     NeonDot,
+    /// 64-bit x86 with AVX2: the computers that networks are prepared on.
+    Avx2,
 }
 
 impl Isa {
@@ -23,7 +25,11 @@ impl Isa {
     pub const AVAILABLE: &[Self] = &[Self::Scalar, Self::Neon, Self::NeonDot];
 
     /// Those that are in this build: tests hold each that [is available](Self::is_available) against [`Isa::Scalar`].
-    #[cfg(not(target_arch = "aarch64"))]
+    #[cfg(target_arch = "x86_64")]
+    pub const AVAILABLE: &[Self] = &[Self::Scalar, Self::Avx2];
+
+    /// Those that are in this build: tests hold each that [is available](Self::is_available) against [`Isa::Scalar`].
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
     pub const AVAILABLE: &[Self] = &[Self::Scalar];
 
     /// The best that this CPU runs. Microcontrollers get [`Isa::CURRENT`], and only its kernels are linked. Elsewhere
@@ -33,6 +39,10 @@ impl Isa {
         #[cfg(target_arch = "aarch64")]
         if Self::NeonDot.is_available() {
             return Self::NeonDot;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if Self::Avx2.is_available() {
+            return Self::Avx2;
         }
         Self::CURRENT
     }
@@ -47,6 +57,10 @@ impl Isa {
             Self::NeonDot => crate::neon::has_dot(),
             #[cfg(not(target_arch = "aarch64"))]
             Self::NeonDot => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => crate::avx2::is_available(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 => false,
         }
     }
 }
@@ -55,7 +69,7 @@ impl Isa {
 /// on the host and the check on the device agree.
 pub fn scratch_bytes(isa: Isa, _op: &Op<'_>) -> usize {
     match isa {
-        // NEON's kernels use the stack, of which their targets have plenty.
-        Isa::Scalar | Isa::Neon | Isa::NeonDot => 0,
+        // Those with wide registers use the stack, of which their targets have plenty.
+        Isa::Scalar | Isa::Neon | Isa::NeonDot | Isa::Avx2 => 0,
     }
 }

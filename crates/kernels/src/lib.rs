@@ -11,6 +11,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod dispatch;
 mod isa;
 #[cfg(target_arch = "aarch64")]
@@ -18,7 +20,7 @@ mod neon;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
-#[cfg(target_arch = "aarch64")]
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 mod simd;
 
 pub use dispatch::{ALL_OPS, Operands, run};

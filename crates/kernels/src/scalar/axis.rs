@@ -36,7 +36,10 @@ impl Axis {
     }
 
     /// The position that is as far behind the padding's first as this one says; `None` in the padding.
-    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "for instruction sets that copy rows"))]
+    #[cfg_attr(
+        not(any(target_arch = "aarch64", target_arch = "x86_64")),
+        allow(dead_code, reason = "for instruction sets that copy rows")
+    )]
     #[inline(always)]
     pub(crate) fn undilated(&self, padded: usize) -> Option<usize> {
         let position = padded.checked_sub(self.padding)?;

@@ -19,7 +19,8 @@ pub(crate) struct Slice {
     pub(crate) half_multipliers: *const i32,
     /// [`STEP`] per tap.
     pub(crate) weights: *const i8,
-    /// Whether no weight is -128.
+    /// Whether no weight is -128; AVX2 has no use for it.
+    #[cfg_attr(target_arch = "x86_64", allow(dead_code, reason = "not every instruction set asks"))]
     pub(crate) pairs_fit: bool,
 }
 
