@@ -67,7 +67,7 @@ fn networks() {
 
 #[test]
 fn element_wise() {
-    image(|x| hard_swish(x));
+    image(hard_swish);
     image(|x| x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0);
     image(|x| (x.clone() / 6.0) * relu(x + 3.0).clamp_max(6.0));
     image(|x| (x + 3.0).clamp(0.0, 6.0) / 6.0);

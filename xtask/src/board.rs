@@ -103,6 +103,12 @@ pub(crate) enum Runner {
     },
     /// As a process, which is given the blob's path.
     Process {},
+    /// As such a process of another architecture, whose instructions QEMU translates; its system calls are this
+    /// machine's.
+    QemuUser {
+        /// What QEMU calls the core: decides which instructions there are.
+        cpu: String,
+    },
 }
 
 /// The boards in this repository.
@@ -138,9 +144,14 @@ impl Board {
         &self.spec.name
     }
 
-    /// Whether it is emulated: then ticks are instructions.
+    /// Whether it is emulated: what it may say of time means nothing.
     pub(crate) fn emulated(&self) -> bool {
-        matches!(self.spec.runner, Runner::Qemu { .. })
+        !matches!(self.spec.runner, Runner::Process {})
+    }
+
+    /// Whether its firmware is a process, which reads the blob when it starts, and has no flash or RAM of its own.
+    pub(crate) fn is_process(&self) -> bool {
+        !matches!(self.spec.runner, Runner::Qemu { .. })
     }
 
     /// Whether its firmware was ever run on the real board; `None` for a process, which has none.
@@ -157,12 +168,15 @@ impl Board {
     /// The QEMU program that emulates it.
     fn qemu(&self) -> Option<&'static str> {
         let target = self.spec.target.as_deref().unwrap_or_default();
-        let program = match target.split('-').next().unwrap_or_default() {
-            "aarch64" => "qemu-system-aarch64",
-            "riscv32imc" | "riscv32imac" => "qemu-system-riscv32",
-            _ => "qemu-system-arm",
-        };
-        self.emulated().then_some(program)
+        let architecture = target.split('-').next().unwrap_or_default();
+        match (&self.spec.runner, architecture) {
+            (Runner::Process {}, _) => None,
+            (Runner::QemuUser { .. }, "aarch64") => Some("qemu-aarch64"),
+            (Runner::QemuUser { .. }, _) => Some("qemu-arm"),
+            (Runner::Qemu { .. }, "aarch64") => Some("qemu-system-aarch64"),
+            (Runner::Qemu { .. }, "riscv32imc" | "riscv32imac") => Some("qemu-system-riscv32"),
+            (Runner::Qemu { .. }, _) => Some("qemu-system-arm"),
+        }
     }
 
     /// What runs a firmware, in words.
@@ -170,6 +184,7 @@ impl Board {
         match &self.spec.runner {
             Runner::Qemu { machine, .. } => format!("QEMU ({machine})"),
             Runner::Process {} => "a process".into(),
+            Runner::QemuUser { cpu } => format!("QEMU (a process, {cpu})"),
         }
     }
 
@@ -185,6 +200,11 @@ impl Board {
             Runner::Process {} => {
                 let mut command = Command::new(firmware);
                 command.arg(blob);
+                command
+            }
+            Runner::QemuUser { cpu } => {
+                let mut command = Command::new(self.qemu().unwrap_or("qemu-aarch64"));
+                command.args(["-cpu", cpu]).arg(firmware).arg(blob);
                 command
             }
         }
@@ -204,6 +224,9 @@ impl Spec {
             ] {
                 ensure!(there, "{shown}: missing key `{key}`, which a microcontroller needs");
             }
+        }
+        if matches!(spec.runner, Runner::QemuUser { .. }) {
+            ensure!(spec.target.is_some(), "{shown}: missing key `target`, which says whose instructions are emulated");
         }
         if let (Some(budget), Some(flash), Some(ram)) = (spec.budget, spec.flash, spec.ram)
             && (budget.flash_bytes > flash.bytes || budget.ram_bytes > ram.bytes)
@@ -271,6 +294,29 @@ args = ["-display", "none"]
             "name = \"p\"\ndescription = \"\"\ncore = \"host\"\nsilicon = false\n[runner]\nkind = \"process\"\n";
         assert!(Spec::parse(Path::new("p"), process).is_ok());
         assert!(error(&format!("{process}speed = 1\n")).contains("`speed`"));
+    }
+
+    #[test]
+    fn a_process_of_another_architecture_runs_under_qemu() {
+        let text = "name = \"p\"\ndescription = \"\"\ntarget = \"aarch64-unknown-linux-musl\"\ncore = \"cortex-a72\"\n\
+                    silicon = false\n[runner]\nkind = \"qemu-user\"\ncpu = \"cortex-a72\"\n";
+        let board = |text: &str| Board {
+            folder: PathBuf::new(),
+            package: "p".into(),
+            spec: Spec::parse(Path::new("p"), text).unwrap(),
+        };
+        let pi = board(text);
+        assert!(pi.emulated() && pi.is_process() && pi.silicon() == Some(false));
+        let command = pi.run_command(Path::new("f"), Path::new("b.nwk"));
+        let arguments: Vec<_> = command.get_args().collect();
+        assert_eq!(command.get_program(), "qemu-aarch64");
+        assert_eq!(arguments, ["-cpu", "cortex-a72", "f", "b.nwk"]);
+        let needs = [Need::Target("aarch64-unknown-linux-musl".into()), Need::Qemu("qemu-aarch64".into())];
+        assert_eq!(pi.needs(), needs);
+        let old = board(&text.replace("aarch64-unknown-linux-musl", "armv7-unknown-linux-gnueabihf"));
+        assert_eq!(old.run_command(Path::new("f"), Path::new("b")).get_program(), "qemu-arm");
+        assert!(error(&text.replace("target = \"aarch64-unknown-linux-musl\"\n", "")).contains("missing key `target`"));
+        assert!(error(&text.replace("cpu =", "core =")).contains("`core`"));
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(crate) fn build(
     let program = cargo::pick(&built, &board.package)
         .with_context(|| format!("the board {} has no program of that name", board.name()))?;
     // A process reads its blob when it starts: there is nothing in it to keep or to measure.
-    if board.spec.target.is_none() {
+    if board.is_process() {
         return Ok(Firmware { path: program, sizes: None });
     }
     copy_whole(&program, copy)?;

@@ -119,6 +119,10 @@ fn count(session: &mut Session<'_>, board: &Board, input: &[i8]) -> anyhow::Resu
     let counter = session.identity().counter;
     let (unit, calibration) = match counter.kind {
         CounterKind::None => return Ok(Err(format!("{} has no counter", board.name()))),
+        CounterKind::Nanoseconds if board.emulated() => {
+            let name = board.name();
+            return Ok(Err(format!("{name} is a process that QEMU translates, which neither counts nor keeps time")));
+        }
         CounterKind::Nanoseconds => {
             return Ok(Err(format!("{} is a process of this computer, which counts no instructions", board.name())));
         }

@@ -90,13 +90,13 @@ impl Deployment {
         add_sizes(&mut table, hosts);
         let firmware = |value: fn(&Sections) -> u64| self.number(move |column| column.firmware.as_ref().map(value));
         add(&mut table, "flash, bytes", firmware(Sections::flash));
-        if self.silicon.is_some() {
+        if !self.is_process() {
             add(&mut table, "  .text", firmware(|sections| sections.text));
             add(&mut table, "  .rodata (with the blob)", firmware(|sections| sections.rodata));
             add(&mut table, "  .data", firmware(|sections| sections.data));
         }
         add(&mut table, "RAM without the stack, bytes", firmware(Sections::ram));
-        if self.silicon.is_some() {
+        if !self.is_process() {
             add(&mut table, "  .data", firmware(|sections| sections.data));
             add(&mut table, "  .bss (with the arena)", firmware(|sections| sections.bss));
             add(&mut table, "left for the stack, bytes", self.number(|column| column.stack_bytes));
@@ -104,6 +104,12 @@ impl Deployment {
         let total = |column: &Column| Some(column.board.as_ref()?.count.as_ref()?.total);
         add(&mut table, &format!("{} per inference", self.unit()), self.number(total));
         table
+    }
+
+    /// Whether the board is a process: it runs, but no firmware was measured.
+    fn is_process(&self) -> bool {
+        let unmeasured = |column: &Column| column.board.is_some() && column.firmware.is_none();
+        self.silicon.is_none() || Which::BOTH.iter().any(|which| unmeasured(self.column(*which)))
     }
 
     /// What is counted per inference.
@@ -127,8 +133,9 @@ impl Deployment {
     /// Why cells are empty, and what the numbers are not.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.silicon.is_none() {
-            notes.push(format!("no flash and RAM: {} is a process of this computer", self.board));
+        if self.is_process() {
+            let owner = if self.emulated { "" } else { " of this computer" };
+            notes.push(format!("no flash and RAM: {} is a process{owner}", self.board));
         }
         for which in Which::BOTH {
             let column = self.column(which);
@@ -137,7 +144,8 @@ impl Deployment {
             let note = uncounted.map(|reason| format!("no {}: {reason}", self.unit()));
             notes.extend(note.filter(|note| !notes.contains(note)));
         }
-        if self.emulated {
+        let counted = |which: &Which| self.column(*which).board.as_ref().is_some_and(|board| board.count.is_some());
+        if self.emulated && (Which::BOTH.iter().any(counted) || !self.is_process()) {
             notes.push("instructions are executed instructions under emulation: no measure of time".into());
         }
         notes

@@ -5,13 +5,15 @@
 //! process that is `boards/host`, and in this crate's tests.
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "process"))]
 extern crate std;
 
 mod counter;
 mod inference;
 mod log;
 mod ports;
+#[cfg(feature = "process")]
+pub mod process;
 mod serve;
 mod stopwatch;
 

@@ -50,10 +50,14 @@ pub fn run<const OPS: u32>(
         Isa::V7m => run_v7m::<OPS>(op, operands, output, scratch),
         #[cfg(niwaki_v6m)]
         Isa::V6m => run_v6m::<OPS>(op, operands, output, scratch),
-        #[allow(unreachable_patterns, reason = "kernels of other cores are not in this build")]
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output) => true,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 if crate::avx2::run::<OPS>(op, operands, output) => true,
+        // Also what a folder has no kernel for, and instruction sets of other targets.
         _ => {
             let _ = scratch;
-            false
+            run_scalar::<OPS>(op, operands, output)
         }
     }
 }

@@ -16,10 +16,16 @@ pub enum Isa {
     V7m,
     /// Armv6-M: Cortex-M0 and M0+.
     V6m,
+    /// 64-bit Arm with NEON, which all have.
+    Neon,
+    /// 64-bit Arm with NEON's dot products (FEAT_DotProd): Cortex-A55, A76 and later.
+    NeonDot,
+    /// 64-bit x86 with AVX2: the computers that networks are prepared on.
+    Avx2,
 }
 
 impl Isa {
-    /// The one that this build runs. A constant, so that the others are not linked.
+    /// What a build for this target runs without asking the CPU. A constant, so that the others are not linked.
     pub const CURRENT: Self = if cfg!(niwaki_dsp) {
         Self::Dsp
     } else if cfg!(niwaki_helium) {
@@ -28,25 +34,66 @@ impl Isa {
         Self::V7m
     } else if cfg!(niwaki_v6m) {
         Self::V6m
+    } else if cfg!(target_arch = "aarch64") {
+        Self::Neon
     } else {
         Self::Scalar
     };
 
-    /// Those that this build can run: tests hold each against [`Isa::Scalar`].
+    /// Those that are in this build: tests hold each that [is available](Self::is_available) against [`Isa::Scalar`].
     pub const AVAILABLE: &[Self] = match Self::CURRENT {
-        Self::Scalar => &[Self::Scalar],
         Self::Dsp => &[Self::Scalar, Self::Dsp],
         Self::Helium => &[Self::Scalar, Self::Helium],
         Self::V7m => &[Self::Scalar, Self::V7m],
         Self::V6m => &[Self::Scalar, Self::V6m],
+        Self::Neon | Self::NeonDot => &[Self::Scalar, Self::Neon, Self::NeonDot],
+        Self::Scalar | Self::Avx2 if cfg!(target_arch = "x86_64") => &[Self::Scalar, Self::Avx2],
+        Self::Scalar | Self::Avx2 => &[Self::Scalar],
     };
+
+    /// The best that this CPU runs. Microcontrollers get [`Isa::CURRENT`], and only its kernels are linked. Elsewhere
+    /// the CPU is asked, if the feature `std` allows it; every choice needs the same scratch.
+    #[inline(always)]
+    pub fn current() -> Self {
+        #[cfg(target_arch = "aarch64")]
+        if Self::NeonDot.is_available() {
+            return Self::NeonDot;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if Self::Avx2.is_available() {
+            return Self::Avx2;
+        }
+        Self::CURRENT
+    }
+
+    /// Whether this build has its kernels and this CPU runs them. What is not available runs as what is.
+    #[inline]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            Self::Dsp => cfg!(niwaki_dsp),
+            Self::Helium => cfg!(niwaki_helium),
+            Self::V7m => cfg!(niwaki_v7m),
+            Self::V6m => cfg!(niwaki_v6m),
+            Self::Neon => cfg!(target_arch = "aarch64"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => crate::neon::has_dot(),
+            #[cfg(not(target_arch = "aarch64"))]
+            Self::NeonDot => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => crate::avx2::is_available(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 => false,
+        }
+    }
 }
 
 /// Bytes of scratch that the kernel of an instruction set needs for an operation: a pure function, so that the planner
 /// on the host and the check on the device agree.
 pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
     match isa {
-        Isa::Scalar => 0,
+        // Those with wide registers use the stack, of which their targets have plenty.
+        Isa::Scalar | Isa::Neon | Isa::NeonDot | Isa::Avx2 => 0,
         Isa::Dsp => dsp_scratch(op),
         Isa::Helium => helium_scratch(op),
         Isa::V7m => pairs_scratch(op, 4),

@@ -8,7 +8,11 @@
 
 #[cfg(feature = "packing")]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod dispatch;
 #[cfg(niwaki_dsp)]
 #[allow(unsafe_code, reason = "assembly and word-wide memory; every block argues why it is right")]
@@ -19,6 +23,8 @@ mod helium;
 mod isa;
 #[cfg(feature = "packing")]
 pub mod layout;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(any(niwaki_v7m, niwaki_v6m, test))]
 #[cfg_attr(test, allow(dead_code, unused_imports, reason = "a host tests its arithmetic only"))]
 #[allow(unsafe_code, reason = "words in scratch memory, calls of assembly; every block argues why it is right")]
@@ -26,6 +32,8 @@ mod pairs;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+mod simd;
 #[cfg(niwaki_v6m)]
 #[allow(unsafe_code, reason = "assembly; every call argues why it is right")]
 mod v6m;

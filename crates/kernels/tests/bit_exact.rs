@@ -4,9 +4,13 @@ use niwaki_kernels::{Isa, problem};
 
 #[test]
 fn every_available_instruction_set_agrees_with_scalar() {
+    let found: Vec<Isa> = Isa::AVAILABLE.iter().copied().filter(|isa| isa.is_available()).collect();
+    // What a test covers depends on the CPU that it runs on or that is emulated.
+    println!("instruction sets: {found:?}");
+    assert!(found.contains(&Isa::current()));
     let mut solved = 0;
     for problem in problem::all(1) {
-        for isa in Isa::AVAILABLE {
+        for isa in &found {
             problem.check(*isa).unwrap();
             solved += 1;
         }

@@ -47,7 +47,7 @@ impl<'a, const OPS: u32> Model<'a, OPS> {
                 return Err(Error::NotLinked { index, kind });
             }
             let op = blob.op(record).ok_or(Error::Op { index })?;
-            let needed = scratch_bytes(Isa::CURRENT, &op);
+            let needed = scratch_bytes(Isa::current(), &op);
             if needed > planned {
                 return Err(Error::Scratch { index, needed, planned });
             }

@@ -102,7 +102,7 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
             (_, true) => Operands::InPlace,
             (_, false) => Operands::One(read(record.inputs[0])?),
         };
-        let done = niwaki_kernels::run::<OPS>(Isa::CURRENT, &op, operands, output, self.scratch);
+        let done = niwaki_kernels::run::<OPS>(Isa::current(), &op, operands, output, self.scratch);
         done.then_some((kind, output))
     }
 }

@@ -68,6 +68,9 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     run.step("tests, crates without Burn", || {
         tests(cargo(&work.root).args(["test", "--no-fail-fast"]).args(packages(&free)), "testing crates without Burn")
     });
+    for cpu in ["cortex-a53", "cortex-a76"] {
+        run.step(&format!("tests, kernels on an emulated {cpu}"), || emulated_kernels(work, cpu));
+    }
     run.step("tests, boards", || tests(cargo(&boards).args(["test", "--no-fail-fast"]), "testing boards"));
     run.step("documentation", || {
         let mut command = cargo(&work.root);
@@ -98,6 +101,15 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     slow("budgets of digits", &|| {
         check(xtask(work).args(["size", "digits", "--board", board::DEFAULT]), "cargo xtask size digits")
     });
+}
+
+/// Holds the kernels for 64-bit Arm against the scalar ones. Cores without and with dot products run different ones.
+fn emulated_kernels(work: &Workplace, cpu: &str) -> Outcome {
+    const RUNNER: &str = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER";
+    let mut command = cargo(&work.root);
+    command.args(["test", "--package", "niwaki-kernels", "--test", "bit_exact"]);
+    command.args(["--target", "aarch64-unknown-linux-musl"]).env(RUNNER, format!("qemu-aarch64 -cpu {cpu}"));
+    tests(&mut command, &format!("testing kernels on {cpu}"))
 }
 
 fn broken(rules: anyhow::Result<Vec<String>>) -> Outcome {

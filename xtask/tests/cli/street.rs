@@ -72,6 +72,19 @@ fn an_output_that_differs_fails_the_run() {
 }
 
 #[test]
+fn a_translated_process_computes_the_same_and_says_that_it_counts_nothing() {
+    let model = FakeModel::new("pi");
+    let result = json(&["deploy", model.path(), "--board", "raspberry-pi"]);
+    for which in ["unpruned", "pruned"] {
+        let board = &result[which]["board"];
+        assert_eq!(board["differing"], serde_json::json!([]), "{result}");
+        let reason = board["uncounted"].as_str().unwrap_or_default();
+        assert!(reason.contains("neither counts nor keeps time"), "{result}");
+    }
+    assert_eq!((&result["emulated"], &result["silicon"]), (&true.into(), &false.into()));
+}
+
+#[test]
 fn an_emulated_board_counts_instructions() {
     let model = FakeModel::new("emulated").packed();
     let run = || json(&["run", model.path(), "--variant", "pruned", "--log", "info"]);

@@ -1,6 +1,6 @@
 //! Average over windows, four channels at a time.
 
-use crate::scalar::Axis;
+use crate::scalar::axis::Axis;
 use core::arch::global_asm;
 use niwaki_blob::{AvgPool, requantise};
 

@@ -35,6 +35,17 @@ impl Axis {
         (position < self.size).then_some(position)
     }
 
+    /// The position that is as far behind the padding's first as this one says; `None` in the padding.
+    #[cfg_attr(
+        not(any(target_arch = "aarch64", target_arch = "x86_64")),
+        allow(dead_code, reason = "for instruction sets that copy rows")
+    )]
+    #[inline(always)]
+    pub(crate) fn undilated(&self, padded: usize) -> Option<usize> {
+        let position = padded.checked_sub(self.padding)?;
+        (position < self.size).then_some(position)
+    }
+
     /// What the first tap reads, where the taps are neighbours and none is in the padding.
     #[inline(always)]
     pub(crate) fn inside(&self, output: usize) -> Option<usize> {

@@ -6,7 +6,7 @@
 
 mod add;
 mod avg_pool;
-mod axis;
+pub(crate) mod axis;
 mod concat;
 mod conv2d;
 mod depthwise_conv2d;
@@ -24,7 +24,6 @@ mod transpose;
 
 pub use add::{add, add_in_place};
 pub use avg_pool::avg_pool;
-pub(crate) use axis::Axis;
 pub use concat::concat;
 pub use conv2d::conv2d;
 pub use depthwise_conv2d::depthwise_conv2d;

@@ -14,8 +14,8 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
 }
 
 /// Inputs and outputs of fully connected layers.
-pub(super) fn connected() -> [(usize, usize); 10] {
-    [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10), (80, 8), (40, 12)]
+pub(super) fn connected() -> [(usize, usize); 11] {
+    [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10), (80, 8), (40, 12), (256, 2)]
 }
 
 /// Windows over one input and output depth: for depthwise convolutions and pools.
@@ -47,6 +47,15 @@ pub(super) fn convolutions() -> Vec<Geometry> {
     for pixels in 1..=9 {
         list.push(Geometry::new([1, pixels, 4], 4, [1, 1], 1));
     }
+    // Around the tiles of wide instruction sets: whole steps of 16, and more pixels and channels than a tile has.
+    for (inputs, outputs) in [(16, 8), (16, 9), (32, 17), (33, 7), (48, 16)] {
+        for pixels in [1, 2, 4, 7, 8, 13, 16] {
+            list.push(Geometry::new([1, pixels, inputs], outputs, [1, 1], 1));
+        }
+        list.push(Geometry::new([4, 5, inputs], outputs, [3, 3], 1).padded([1, 1], [1, 1]));
+    }
+    // More weights than are packed at a time.
+    list.push(Geometry::new([3, 3, 64], 260, [3, 3], 1));
     let grouped = Geometry { groups: 2, ..Geometry::new([4, 4, 6], 4, [3, 2], 1).padded([1, 0], [1, 1]) };
     list.extend([
         Geometry::new([7, 6, 3], 4, [3, 3], 2).padded([0, 0], [1, 1]),

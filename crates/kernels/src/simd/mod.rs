@@ -1,0 +1,47 @@
+//! What the instruction sets with wide registers share: convolutions cut into tiles, with the instructions left out.
+//!
+//! These targets have an operating system and a stack of some hundred kilobytes, so packed weights and patches lie on
+//! the stack and not in the arena: a blob planned for any core runs, and the instruction set can be chosen at run time.
+//! Whatever does not fit is left to the scalar kernel.
+
+#![allow(unsafe_code, reason = "kernels of instruction sets work on raw pointers")]
+
+mod conv2d;
+mod depthwise_conv2d;
+mod geometry;
+mod rows;
+mod stack;
+
+pub(crate) use conv2d::{Panels, Pixels, Place, Tile, conv2d};
+pub(crate) use depthwise_conv2d::{Run, Slice, Taps, depthwise_conv2d};
+pub(crate) use geometry::fits;
+use stack::Stack;
+
+/// Elements of one step: the bytes of a 128-bit register.
+pub(crate) const STEP: usize = 16;
+
+/// What is the same for every channel when accumulators become outputs.
+#[derive(Clone, Copy)]
+pub(crate) struct Scalars {
+    /// Left shift before the multiplication.
+    pub(crate) shift: u32,
+    /// Of the output.
+    pub(crate) zero_point: i8,
+    /// Smallest output.
+    pub(crate) min: i8,
+    /// Largest output.
+    pub(crate) max: i8,
+}
+
+impl Scalars {
+    pub(crate) fn of(rule: &niwaki_blob::Requantise<'_>) -> Self {
+        let niwaki_blob::Activation { min, max } = rule.activation;
+        Self { shift: rule.shift, zero_point: rule.zero_point, min, max }
+    }
+}
+
+/// Whether all weights are above -128. Then two products fit into 16 bits together.
+pub(crate) fn pairs_fit(weights: &[i8]) -> bool {
+    // Without an early exit, so that it becomes vector code.
+    weights.iter().fold(i8::MAX, |least, weight| least.min(*weight)) > i8::MIN
+}
