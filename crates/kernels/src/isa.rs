@@ -157,8 +157,9 @@ const ALIGNMENT: usize = 3;
 fn dsp_scratch(op: &Op<'_>) -> usize {
     match op {
         Op::PackedConv2d(conv) | Op::SparseConv2d(conv) => dsp_patches(conv).saturating_add(ALIGNMENT),
-        // Columns of a pair of rows: for each of four channels two words with pairs of rows.
-        Op::PackedDepthwiseConv2d(conv) => dsp_columns(conv).saturating_mul(32).saturating_add(ALIGNMENT),
+        Op::PackedDepthwiseConv2d(conv) => {
+            dsp_columns(conv).saturating_mul(4 * dsp_column_words(conv)).saturating_add(ALIGNMENT)
+        }
         // Whole words of the input, where it does not end with one.
         Op::PackedFullyConnected(layer) | Op::SparseFullyConnected(layer) if !layer.inputs.is_multiple_of(4) => {
             layer.inputs.next_multiple_of(4) + ALIGNMENT
@@ -177,4 +178,10 @@ fn dsp_patches(conv: &PackedConv2d<'_>) -> usize {
 /// Columns of the input, with padding, that one row of outputs reads.
 pub(crate) fn dsp_columns(conv: &PackedConv2d<'_>) -> usize {
     (conv.output.width.saturating_sub(1)).saturating_mul(conv.window.stride[1]).saturating_add(conv.window.kernel[1])
+}
+
+/// Words of a column of four channels that a pair of rows of outputs reads: two rows of the input in each.
+pub(crate) fn dsp_column_words(conv: &PackedConv2d<'_>) -> usize {
+    // Four rows of the input, or five where the outputs are two rows apart.
+    if conv.window.stride[0] == 2 { 12 } else { 8 }
 }

@@ -19,28 +19,12 @@ macro_rules! instruction {
 }
 
 instruction!(
-    /// Bytes 0 and 2, sign-extended.
-    sxtb16(x), "sxtb16 {result}, {x}"
-);
-instruction!(
-    /// Bytes 1 and 3, sign-extended.
-    sxtb16_odd(x), "sxtb16 {result}, {x}, ror #8"
-);
-instruction!(
     /// Sums of halves with bytes 0 and 2.
     sxtab16(sum, x), "sxtab16 {result}, {sum}, {x}"
 );
 instruction!(
     /// Sums of halves with bytes 1 and 3.
     sxtab16_odd(sum, x), "sxtab16 {result}, {sum}, {x}, ror #8"
-);
-instruction!(
-    /// The low half of `low` and, above it, the low half of `high`.
-    low_halves(low, high), "pkhbt {result}, {low}, {high}, lsl #16"
-);
-instruction!(
-    /// The high half of `low` and, above it, the high half of `high`.
-    high_halves(low, high), "pkhtb {result}, {high}, {low}, asr #16"
 );
 instruction!(
     /// Shifted right by 16 and saturated to int8.

@@ -22,7 +22,7 @@ const LAYER_FORMS: [Form; 5] = [
 
 pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> {
     let convolutions = shapes().into_iter().filter_map(move |(at, geometry)| {
-        // Every shape in one layout, and every layout with shapes of every kind.
+        // Every shape in one layout, which differs from variant to variant.
         let form = FORMS[(at + seed as usize) % FORMS.len()];
         Problem::conv2d(geometry, variant, seed)?.packed(form, seed)
     });
@@ -45,6 +45,17 @@ fn shapes() -> Vec<(usize, Geometry)> {
         Geometry::new([3, 3, 36], 7, [1, 1], 1),
         Geometry::new([4, 3, 64], 16, [1, 1], 1),
         Geometry::new([7, 9, 3], 8, [3, 3], 2).padded([1, 1], [1, 1]),
+        // Four neighbours whose windows lie inside, with runs of one word and of several, whole and not.
+        Geometry::new([5, 9, 3], 4, [3, 3], 1),
+        Geometry::new([4, 8, 3], 5, [3, 3], 1).padded([1, 1], [1, 1]),
+        Geometry::new([4, 10, 4], 6, [3, 3], 1).padded([0, 1], [1, 1]),
+        Geometry::new([3, 13, 2], 3, [2, 2], 2),
+        Geometry::new([3, 9, 5], 4, [3, 2], 1),
+        Geometry::new([6, 12, 1], 4, [3, 3], 1),
+        Geometry::new([4, 13, 6], 4, [2, 3], 2),
+        Geometry::new([3, 9, 8], 4, [1, 1], 2),
+        // More quads than a round has, and not a multiple.
+        Geometry::new([3, 3, 40], 6, [3, 3], 1).padded([1, 1], [1, 1]),
     ]);
     list.into_iter().enumerate().collect()
 }
