@@ -5,7 +5,6 @@ pub mod zoo;
 use digits::{Digits, SIDE};
 use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
-use niwaki_kernels::Isa;
 use niwaki_plan::Plan;
 use niwaki_quantise::{Calibration, Method, quantise};
 use niwaki_train::{Device, GraphModule, Samples};
@@ -34,7 +33,7 @@ pub fn trained_digits() -> Graph {
     graph
 }
 
-/// A graph quantised with the ranges that these samples show, planned and packed for the scalar kernels.
+/// A graph quantised with the ranges that these samples show, planned and packed in the plain layout.
 pub fn packed(graph: &Graph, samples: &Samples) -> (Plan, AlignedBytes) {
     let folded = fold_batch_norm(graph);
     let module = GraphModule::new(&folded, &Device::flex()).expect("a valid graph");
@@ -42,7 +41,7 @@ pub fn packed(graph: &Graph, samples: &Samples) -> (Plan, AlignedBytes) {
     niwaki_train::observe(&module, samples, 64, &mut |id, _, data| calibration.observe(id, data)).expect("runs");
     let quantised = quantise(&folded, &calibration.ranges(Method::MinMax)).expect("quantises");
     let plan = niwaki_plan::plan(&quantised).expect("plans");
-    let blob = niwaki_pack::pack(&plan, "test", [0; 32], Isa::CURRENT).expect("packs");
+    let blob = niwaki_pack::pack(&plan, "test", [0; 32]).expect("packs");
     (plan, blob)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{names, package, toolchain::Need, workplace::Workplace};
 use anyhow::{Context, anyhow, bail, ensure};
+use niwaki_pack::Isa;
 use serde::Deserialize;
 use std::{
     path::{Path, PathBuf},
@@ -31,6 +32,9 @@ pub(crate) struct Spec {
     /// The Rust target; absent for a process on this machine.
     pub(crate) target: Option<String>,
     pub(crate) core: String,
+    /// The kernels that its firmware is built with: blobs are brought into the layouts that they read.
+    #[serde(default)]
+    pub(crate) kernels: Kernels,
     pub(crate) clock_hz: Option<u64>,
     /// Whether anyone has run this firmware on the real board.
     pub(crate) silicon: bool,
@@ -38,6 +42,27 @@ pub(crate) struct Spec {
     pub(crate) ram: Option<Memory>,
     pub(crate) budget: Option<Budget>,
     pub(crate) runner: Runner,
+}
+
+/// An instruction set of `niwaki-kernels`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kernels {
+    /// Plain Rust.
+    #[default]
+    Scalar,
+    /// The DSP instructions of Cortex-M4, M7 and M33.
+    Dsp,
+}
+
+impl Kernels {
+    /// For [`niwaki_pack::repack`].
+    pub(crate) fn isa(self) -> Isa {
+        match self {
+            Self::Scalar => Isa::Scalar,
+            Self::Dsp => Isa::Dsp,
+        }
+    }
 }
 
 /// A memory of the board.

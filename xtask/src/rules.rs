@@ -1,4 +1,4 @@
-//! Which crate may depend on which: the one-way street of DESIGN.md, checked on `cargo metadata`.
+//! Which crate may depend on which: the one-way street of ARCHITECTURE.md, checked on `cargo metadata`.
 
 use crate::cargo;
 use anyhow::{Context, ensure};
@@ -17,9 +17,9 @@ const BURN_FREE: &[(&str, &[&str])] = &[
     ("niwaki", &["niwaki-blob", "niwaki-kernels"]),
     ("niwaki-graph", &[]),
     ("niwaki-prune", &["niwaki-graph"]),
-    ("niwaki-quantise", &["niwaki-graph", "niwaki-blob", "niwaki-kernels"]),
-    ("niwaki-plan", &["niwaki-graph", "niwaki-quantise", "niwaki-blob", "niwaki-kernels"]),
-    ("niwaki-pack", &["niwaki-graph", "niwaki-quantise", "niwaki-plan", "niwaki-blob", "niwaki-kernels", "niwaki"]),
+    ("niwaki-quantise", &["niwaki-graph"]),
+    ("niwaki-plan", &["niwaki-graph", "niwaki-quantise"]),
+    ("niwaki-pack", &["niwaki-plan", "niwaki-blob", "niwaki-kernels"]),
     ("xtask", &["niwaki-blob", "niwaki-link", "niwaki-pack"]),
 ];
 
@@ -33,7 +33,6 @@ const ON_BURN: &[(&str, &[&str])] = &[
             "niwaki-blob",
             "niwaki-capture",
             "niwaki-graph",
-            "niwaki-kernels",
             "niwaki-pack",
             "niwaki-plan",
             "niwaki-prune",

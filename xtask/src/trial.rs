@@ -10,7 +10,10 @@ use crate::{
     variant::{self, BlobFile, Which},
     workplace::Workplace,
 };
-use niwaki_pack::artefact::{EvalSet, Report};
+use niwaki_pack::{
+    Isa,
+    artefact::{EvalSet, Report},
+};
 use std::path::PathBuf;
 
 /// A board and how to use it.
@@ -29,17 +32,21 @@ impl Trial<'_> {
         self.work.results(model).join(self.board.name())
     }
 
-    /// Builds the firmware of one of a model's networks.
+    /// Builds the firmware of one of a model's networks; the blob is the one that the firmware holds.
     pub(crate) fn build(&self, report: &Report, which: Which) -> anyhow::Result<(BlobFile, Firmware)> {
         let blob = BlobFile::of(self.work, report, which)?;
-        let firmware = self.firmware(&report.model, &blob, &which.to_string())?;
-        Ok((blob, firmware))
+        self.firmware(&report.model, &blob, &which.to_string())
     }
 
-    /// Builds the firmware for any blob; `label` names the file.
-    pub(crate) fn firmware(&self, model: &str, blob: &BlobFile, label: &str) -> anyhow::Result<Firmware> {
-        let copy = self.folder(model).join(format!("{label}.elf"));
-        firmware::build(self.work, self.board, blob, &copy, self.log)
+    /// Builds the firmware for any blob, in the layout of the board's kernels; `label` names the files.
+    pub(crate) fn firmware(&self, model: &str, blob: &BlobFile, label: &str) -> anyhow::Result<(BlobFile, Firmware)> {
+        let file = |ending: &str| self.folder(model).join(format!("{label}.{ending}"));
+        let blob = match self.board.spec.kernels.isa() {
+            Isa::Scalar => blob.clone(),
+            isa => blob.repacked(isa, &file("nwk"))?,
+        };
+        let firmware = firmware::build(self.work, self.board, &blob, &file("elf"), self.log)?;
+        Ok((blob, firmware))
     }
 
     /// Runs a firmware and compares with the host.
@@ -74,6 +81,8 @@ impl Trial<'_> {
 
     fn fill(&self, column: &mut Column, report: &Report, which: Which) -> anyhow::Result<()> {
         let (blob, firmware) = self.build(report, which)?;
+        // What the board holds: its kernels' layout has other sizes, and they may need scratch.
+        (column.host.blob_bytes, column.host.arena_bytes) = (blob.bytes, blob.arena_bytes);
         if let Some(sizes) = &firmware.sizes {
             column.firmware = Some(sizes.sections);
             column.stack_bytes = Some(sizes.stack_bytes);

@@ -3,7 +3,10 @@
 use crate::workplace::Workplace;
 use anyhow::{Context, ensure};
 use niwaki_blob::{AlignedBytes, Blob};
-use niwaki_pack::artefact::{EvalSet, REPORT, Report, Variant};
+use niwaki_pack::{
+    Isa,
+    artefact::{EvalSet, REPORT, Report, Variant, write_atomically},
+};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -81,6 +84,15 @@ impl BlobFile {
             input_bytes: elements(blob.inputs()),
             output_bytes: elements(blob.outputs()),
         })
+    }
+
+    /// The same network in the layouts that a board's kernels read, written to `copy`.
+    pub(crate) fn repacked(&self, isa: Isa, copy: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(&self.path).with_context(|| self.path.display().to_string())?;
+        let repacked = niwaki_pack::repack(&AlignedBytes::new(&bytes), isa)
+            .with_context(|| format!("{} cannot be brought into this board's layout", self.path.display()))?;
+        write_atomically(copy, &repacked)?;
+        Self::read(copy, "pack the model anew")
     }
 
     /// The blob of one of a model's networks.

@@ -1,10 +1,10 @@
 //! The one check of a blob: after it, views cannot fail and kernels cannot leave their buffers.
 
 use crate::{
-    Blob, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, Op, OpKind, OpRecord, Requantise, Shape,
-    Tensor, VERSION, Window,
+    Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, Op,
+    OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window,
     header::{self, CRC_START, Section},
-    read,
+    packed, read,
 };
 
 /// Why bytes are not a blob that can be run.
@@ -255,6 +255,26 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
             let same = |(axis, size): (&usize, &usize)| sizes.get(*axis) == Some(size);
             sorted == [0, 1, 2] && transpose.perm.iter().zip(&dims(&output)).all(same)
         }
+        Op::PackedConv2d(conv) => {
+            packed::convolution(record, conv)
+                && !conv.packed.weights.is_empty()
+                && slides(&conv.window, conv.input, conv.output)
+        }
+        Op::SparseConv2d(conv) => {
+            packed::convolution(record, conv)
+                && matches!(conv.packed.rows, 1 | 2)
+                && packed::streams(&conv.packed, conv.output.channels, conv.quads(), CONV_STEP)
+                && slides(&conv.window, conv.input, conv.output)
+        }
+        Op::PackedDepthwiseConv2d(conv) => {
+            packed::depthwise(record, conv) && slides(&conv.window, conv.input, conv.output)
+        }
+        Op::PackedFullyConnected(layer) => packed::rules(record, &layer.packed) && !layer.packed.weights.is_empty(),
+        Op::SparseFullyConnected(layer) => {
+            packed::rules(record, &layer.packed)
+                && matches!(layer.packed.rows, 1 | 2 | 4)
+                && packed::streams(&layer.packed, layer.outputs, layer.quads(), FULLY_CONNECTED_STEP)
+        }
     }
 }
 
@@ -262,7 +282,7 @@ fn dims(tensor: &Tensor) -> [usize; 3] {
     [tensor.shape.height, tensor.shape.width, tensor.shape.channels]
 }
 
-fn multiplier(value: i32) -> bool {
+pub(crate) fn multiplier(value: i32) -> bool {
     value >= 0 && value % 2 == 0
 }
 

@@ -29,11 +29,21 @@ pub enum OpKind {
     Pad = 11,
     /// [`Op::Transpose`].
     Transpose = 12,
+    /// [`Op::PackedConv2d`].
+    PackedConv2d = 13,
+    /// [`Op::PackedDepthwiseConv2d`].
+    PackedDepthwiseConv2d = 14,
+    /// [`Op::PackedFullyConnected`].
+    PackedFullyConnected = 15,
+    /// [`Op::SparseConv2d`].
+    SparseConv2d = 16,
+    /// [`Op::SparseFullyConnected`].
+    SparseFullyConnected = 17,
 }
 
 impl OpKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Conv2d,
         Self::DepthwiseConv2d,
         Self::FullyConnected,
@@ -46,11 +56,21 @@ impl OpKind {
         Self::Concat,
         Self::Pad,
         Self::Transpose,
+        Self::PackedConv2d,
+        Self::PackedDepthwiseConv2d,
+        Self::PackedFullyConnected,
+        Self::SparseConv2d,
+        Self::SparseFullyConnected,
     ];
 
     /// The kind with this number in the format.
     pub fn from_u8(kind: u8) -> Option<Self> {
         Self::ALL.get(usize::from(kind).checked_sub(1)?).copied()
+    }
+
+    /// Whether it is for every core: the others are plain kinds in layouts of some.
+    pub const fn plain(self) -> bool {
+        self as u8 <= Self::Transpose as u8
     }
 
     /// Its bit in the header's op set.
@@ -73,6 +93,11 @@ impl OpKind {
             Self::Concat => "concat",
             Self::Pad => "pad",
             Self::Transpose => "transpose",
+            Self::PackedConv2d => "packed_conv2d",
+            Self::PackedDepthwiseConv2d => "packed_depthwise_conv2d",
+            Self::PackedFullyConnected => "packed_fully_connected",
+            Self::SparseConv2d => "sparse_conv2d",
+            Self::SparseFullyConnected => "sparse_fully_connected",
         }
     }
 }
@@ -273,6 +298,72 @@ pub struct Transpose {
     pub perm: [usize; 3],
 }
 
+/// Weights of some output rows, four terms of each: SPEC.md, "Packed weights", says which byte is whose.
+///
+/// Rows of a group are computed together. The last group may have fewer; its other weights and rules are zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PackedWeights<'a> {
+    /// Rows of a group: 1, 2 or 4.
+    pub rows: usize,
+    /// Dense: `[group][quad][4 * rows]`. Sparse: a stream per group, and [`STREAM_SLACK`] bytes behind the last.
+    pub weights: &'a [i8],
+    /// `[group][2 * rows]`: the biases of its rows, then their multipliers.
+    pub rules: &'a [i32],
+    /// Output value that stands for zero.
+    pub zero_point: i8,
+    /// Output range.
+    pub activation: Activation,
+}
+
+/// Bytes behind the last stream, so that a kernel may load weights before it knows whether there are any.
+pub const STREAM_SLACK: usize = 16;
+
+/// What the offsets of a sparse convolution's streams count in: four terms of four pixels, widened to 16 bits.
+pub const CONV_STEP: usize = 32;
+
+/// What the offsets of a sparse fully connected layer's streams count in: four inputs.
+pub const FULLY_CONNECTED_STEP: usize = 4;
+
+/// [`Conv2d`] with one group and packed weights; depthwise, one filter of 3x3 taps per channel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PackedConv2d<'a> {
+    /// Input shape.
+    pub input: Shape,
+    /// Output shape.
+    pub output: Shape,
+    /// Taps.
+    pub window: Window,
+    /// What padding reads.
+    pub input_zero_point: i8,
+    /// Weights and output rules.
+    pub packed: PackedWeights<'a>,
+}
+
+impl PackedConv2d<'_> {
+    /// Products of one output, in fours; the last four may have fewer.
+    pub const fn quads(&self) -> usize {
+        (self.window.kernel[0] * self.window.kernel[1] * self.input.channels).div_ceil(4)
+    }
+}
+
+/// [`FullyConnected`] with packed weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PackedFullyConnected<'a> {
+    /// Elements of the input.
+    pub inputs: usize,
+    /// Elements of the output.
+    pub outputs: usize,
+    /// Weights and output rules.
+    pub packed: PackedWeights<'a>,
+}
+
+impl PackedFullyConnected<'_> {
+    /// Products of one output, in fours; the last four may have fewer.
+    pub const fn quads(&self) -> usize {
+        self.inputs.div_ceil(4)
+    }
+}
+
 /// One operation with everything its kernel needs but the activations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op<'a> {
@@ -301,4 +392,14 @@ pub enum Op<'a> {
     Pad(Pad),
     /// Dimensions in another order.
     Transpose(Transpose),
+    /// Convolution, weights in groups of two rows.
+    PackedConv2d(PackedConv2d<'a>),
+    /// Depthwise convolution with 3x3 taps, one word per column of taps.
+    PackedDepthwiseConv2d(PackedConv2d<'a>),
+    /// Fully connected layer, weights in groups of four rows.
+    PackedFullyConnected(PackedFullyConnected<'a>),
+    /// Convolution that skips blocks of zeros.
+    SparseConv2d(PackedConv2d<'a>),
+    /// Fully connected layer that skips blocks of zeros.
+    SparseFullyConnected(PackedFullyConnected<'a>),
 }

@@ -2,7 +2,8 @@
 
 use crate::{
     Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, HEADER_BYTES, Lut, MAX_INTERFACES, Manifest, MaxPool,
-    Op, OpKind, OpRecord, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord, Transpose, Window, check,
+    Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError, Requantise, Shape,
+    Softmax, TensorRecord, Transpose, Window, check,
     header::{Header, Section},
 };
 use core::ops::Range;
@@ -151,6 +152,22 @@ impl<'a> Blob<'a> {
                 let perm = [record.p[0], record.p[1], record.p[2]].map(usize::from);
                 Op::Transpose(Transpose { input: from, perm })
             }
+            OpKind::PackedConv2d => Op::PackedConv2d(self.packed_conv(record, &input, &output)),
+            OpKind::PackedDepthwiseConv2d => Op::PackedDepthwiseConv2d(self.packed_conv(record, &input, &output)),
+            OpKind::SparseConv2d => Op::SparseConv2d(self.packed_conv(record, &input, &output)),
+            OpKind::PackedFullyConnected | OpKind::SparseFullyConnected => {
+                let (inputs, outputs) = (from.elements(), to.elements());
+                let quads = inputs.div_ceil(4) as u64;
+                let layer = PackedFullyConnected {
+                    inputs,
+                    outputs,
+                    packed: self.packed(record, kind, &output, outputs, quads),
+                };
+                match kind {
+                    OpKind::PackedFullyConnected => Op::PackedFullyConnected(layer),
+                    _ => Op::SparseFullyConnected(layer),
+                }
+            }
         })
     }
 
@@ -169,6 +186,47 @@ impl<'a> Blob<'a> {
             weights: self.weights(record, weights),
             bias: self.words(record.bias, outputs),
             requantise: self.rule(record, output, outputs),
+        }
+    }
+
+    fn packed_conv(&self, record: &OpRecord, input: &Tensor, output: &Tensor) -> PackedConv2d<'a> {
+        let kind = OpKind::from_u8(record.kind).unwrap_or(OpKind::PackedConv2d);
+        let window = window(record);
+        let terms = [window.kernel[0], window.kernel[1], input.shape.channels].iter().fold(1, |n, k| n * *k as u64);
+        // A column of three taps is a word, as four terms of one row are elsewhere.
+        let quads = if kind == OpKind::PackedDepthwiseConv2d { 3 } else { terms.div_ceil(4) };
+        PackedConv2d {
+            input: input.shape,
+            output: output.shape,
+            window,
+            input_zero_point: input.zero_point,
+            packed: self.packed(record, kind, output, output.shape.channels, quads),
+        }
+    }
+
+    fn packed(
+        &self,
+        record: &OpRecord,
+        kind: OpKind,
+        output: &Tensor,
+        outputs: usize,
+        quads: u64,
+    ) -> PackedWeights<'a> {
+        let sparse = matches!(kind, OpKind::SparseConv2d | OpKind::SparseFullyConnected);
+        let rows = match kind {
+            OpKind::PackedConv2d => 2,
+            OpKind::PackedFullyConnected => 4,
+            OpKind::PackedDepthwiseConv2d => 1,
+            _ => record.q[0].clamp(0, 4) as usize,
+        };
+        let groups = outputs.div_ceil(rows.max(1));
+        let dense = (groups as u64).saturating_mul(quads).saturating_mul(4 * rows as u64);
+        PackedWeights {
+            rows,
+            weights: self.weights(record, if sparse { u64::from(record.q[1].unsigned_abs()) } else { dense }),
+            rules: self.words(record.bias, groups * rows * 2),
+            zero_point: output.zero_point,
+            activation: activation(record),
         }
     }
 

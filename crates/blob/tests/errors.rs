@@ -42,7 +42,7 @@ fn truncated() {
 #[test]
 fn not_a_blob_and_version() {
     assert_eq!(sealed(|blob| blob[0] = b'n'), Some(ReadError::NotABlob));
-    assert_eq!(sealed(|blob| blob[5] = 1), Some(ReadError::Version { found: 257 }));
+    assert_eq!(sealed(|blob| blob[5] = 1), Some(ReadError::Version { found: 258 }));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn tensor_records() {
 
 #[test]
 fn unknown_operations() {
-    for number in [0, 13, 255] {
+    for number in [0, 18, 255] {
         let found = changed(OpKind::Lut, |op| op.kind = number).err();
         assert_eq!(found, rejected(ReadError::UnknownOp { index: 0, kind: number }));
     }
@@ -224,6 +224,43 @@ fn constants_of_add_and_mul() {
         ],
     );
     refuses(&[OpKind::Mul], &[("odd", |op| op.q[0] = 3), ("negative", |op| op.q[0] = -2)]);
+}
+
+#[test]
+fn packed_weights() {
+    use OpKind::{PackedConv2d, PackedDepthwiseConv2d, PackedFullyConnected, SparseConv2d, SparseFullyConnected};
+    let (sparse, convolutions) = ([SparseConv2d, SparseFullyConnected], [PackedConv2d, SparseConv2d]);
+    refuses(
+        &[PackedConv2d, PackedDepthwiseConv2d, PackedFullyConnected, SparseConv2d, SparseFullyConnected],
+        &[
+            ("weights outside", |op| op.weights = 1 << 20),
+            ("rules outside", |op| op.bias = 1 << 20),
+            ("odd multipliers", |op| op.bias = common::BIAS),
+            ("a shift", |op| op.shift = 1),
+        ],
+    );
+    refuses(&convolutions, &[("windows past the input", |op| op.p[3] = 3), ("no taps", |op| op.p[0] = 0)]);
+    refuses(
+        &[PackedDepthwiseConv2d],
+        &[
+            ("other taps", |op| op.p[0] = 2),
+            ("dilation", |op| op.p[4] = 2),
+            ("middle taps that differ", |op| op.weights = common::LAYER_STREAM),
+        ],
+    );
+    refuses(
+        &sparse,
+        &[
+            ("no rows", |op| op.q[0] = 0),
+            ("three rows", |op| op.q[0] = 3),
+            ("a stream that is cut off", |op| op.q[1] -= 16),
+            ("a stream with more behind it", |op| op.q[1] += 16),
+            ("no stream", |op| op.q[1] = 0),
+            ("offsets that never end", |op| (op.weights, op.q[1]) = (common::ZEROS, 256)),
+            ("offsets outside", |op| op.weights = common::RULES),
+        ],
+    );
+    refuses(&[SparseConv2d], &[("four rows", |op| op.q[0] = 4), ("a window that the stream leaves", |op| op.p[0] = 1)]);
 }
 
 #[test]

@@ -4,7 +4,6 @@ use crate::{Calibration, CompileError, Importance, Prune, Quantise, Recipe, Samp
 use burn::tensor::Device;
 use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
-use niwaki_kernels::Isa;
 use niwaki_pack::artefact::{EvalSet, Layer};
 use niwaki_plan::Plan;
 use niwaki_prune::{Allocation, Limits, block_masks, groups, shrink};
@@ -104,7 +103,7 @@ pub fn quantise_and_pack(
     };
     let quantised = quantise(&folded, &histograms.ranges(method))?;
     let plan = niwaki_plan::plan(&quantised)?;
-    let blob = niwaki_pack::pack(&plan, name, recipe_hash, Isa::CURRENT)?;
+    let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
     let eval = run(&blob, &plan, test)?;
     let arena_bytes = niwaki::arena_bytes(&blob);
     let (parameters, macs) = (folded.parameter_count(), folded.total_macs());

@@ -41,22 +41,61 @@ pub fn run<const OPS: u32>(
     scratch: &mut [i8],
 ) -> bool {
     match isa {
+        Isa::Scalar => run_scalar::<OPS>(op, operands, output),
+        #[cfg(niwaki_dsp)]
+        Isa::Dsp => run_dsp::<OPS>(op, operands, output, scratch),
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output) => true,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if crate::avx2::run::<OPS>(op, operands, output) => true,
-        // Also what a folder has no kernel for, and instruction sets of other targets.
-        _ => run_scalar::<OPS>(op, operands, output, scratch),
+        #[cfg(not(niwaki_dsp))]
+        Isa::Dsp => {
+            let _ = scratch;
+            false
+        }
+        // What a folder has no kernel for, and instruction sets of other targets.
+        Isa::Neon | Isa::NeonDot | Isa::Avx2 => run_scalar::<OPS>(op, operands, output),
     }
 }
 
+/// Whether a kind is in an op set. As a constant guard: what it excludes is not linked.
+const fn has(ops: u32, kind: OpKind) -> bool {
+    ops & kind.bit() != 0
+}
+
+/// DSP kernels where there are some, scalar ones elsewhere.
+#[cfg(niwaki_dsp)]
 #[inline(always)]
-fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], _scratch: &mut [i8]) -> bool {
-    use Operands::{InPlace, InPlaceWith, One, Two};
-    // A constant guard: what it excludes is not linked.
-    const fn has(ops: u32, kind: OpKind) -> bool {
-        ops & kind.bit() != 0
+fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
+    use crate::dsp;
+    use Operands::{InPlaceWith, One, Two};
+    match (op, operands) {
+        (Op::PackedConv2d(op), One(x)) if has(OPS, OpKind::PackedConv2d) => {
+            dsp::packed_conv2d(op, x, output, scratch);
+        }
+        (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => {
+            dsp::sparse_conv2d(op, x, output, scratch);
+        }
+        (Op::PackedFullyConnected(op), One(x)) if has(OPS, OpKind::PackedFullyConnected) => {
+            dsp::packed_fully_connected(op, x, output, scratch);
+        }
+        (Op::SparseFullyConnected(op), One(x)) if has(OPS, OpKind::SparseFullyConnected) => {
+            dsp::sparse_fully_connected(op, x, output, scratch);
+        }
+        (Op::PackedDepthwiseConv2d(op), One(x)) if has(OPS, OpKind::PackedDepthwiseConv2d) => {
+            dsp::packed_depthwise_conv2d(op, x, output, scratch);
+        }
+        (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => dsp::avg_pool(op, x, output),
+        (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => dsp::add(op, a, b, output),
+        (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => dsp::add_in_place(op, b, output),
+        (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }
+    true
+}
+
+#[inline(always)]
+fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8]) -> bool {
+    use Operands::{InPlace, InPlaceWith, One, Two};
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => scalar::conv2d(op, x, output),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
@@ -75,6 +114,17 @@ fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut 
         (Op::Concat(op), One(x)) if has(OPS, OpKind::Concat) => scalar::concat(op, x, output),
         (Op::Pad(op), One(x)) if has(OPS, OpKind::Pad) => scalar::pad(op, x, output),
         (Op::Transpose(op), One(x)) if has(OPS, OpKind::Transpose) => scalar::transpose(op, x, output),
+        (Op::PackedConv2d(op), One(x)) if has(OPS, OpKind::PackedConv2d) => scalar::packed_conv2d(op, x, output),
+        (Op::PackedDepthwiseConv2d(op), One(x)) if has(OPS, OpKind::PackedDepthwiseConv2d) => {
+            scalar::packed_depthwise_conv2d(op, x, output);
+        }
+        (Op::PackedFullyConnected(op), One(x)) if has(OPS, OpKind::PackedFullyConnected) => {
+            scalar::packed_fully_connected(op, x, output);
+        }
+        (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => scalar::sparse_conv2d(op, x, output),
+        (Op::SparseFullyConnected(op), One(x)) if has(OPS, OpKind::SparseFullyConnected) => {
+            scalar::sparse_fully_connected(op, x, output);
+        }
         _ => return false,
     }
     true

@@ -6,7 +6,7 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "packing")]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
@@ -14,7 +14,12 @@ extern crate std;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod dispatch;
+#[cfg(niwaki_dsp)]
+#[allow(unsafe_code, reason = "assembly and word-wide memory; every block argues why it is right")]
+mod dsp;
 mod isa;
+#[cfg(feature = "packing")]
+pub mod layout;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(feature = "testing")]

@@ -1,14 +1,23 @@
 //! The last host stage: a plan becomes the bytes of a blob, and what a board run needs becomes files.
+//!
+//! A blob is packed once in the plain layout that every target runs; [`repack`] brings it into the layout that one
+//! instruction set's kernels read, with the same results bit for bit.
 
 pub mod artefact;
+mod cost;
+mod error;
 #[cfg(feature = "pack")]
 mod layers;
 #[cfg(feature = "pack")]
 mod pack;
 #[cfg(feature = "pack")]
 mod record;
+mod repack;
 
+pub use error::PackError;
 #[cfg(feature = "pack")]
 pub use layers::layers;
+pub use niwaki_kernels::Isa;
 #[cfg(feature = "pack")]
-pub use pack::{PackError, pack};
+pub use pack::pack;
+pub use repack::repack;

@@ -77,19 +77,20 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
 fn compare(trial: &Trial<'_>, report: &Report, which: Which, sample: Option<usize>) -> anyhow::Result<Comparison> {
     let host = Board::find(trial.work, "host")?;
     let on_host = Trial { board: &host, ..*trial };
-    let (blob, host_firmware) = on_host.build(report, which)?;
-    let (_, firmware) = trial.build(report, which)?;
+    // The host runs the blob as it was packed, the board in its own layout: both the kernels and the layout are compared.
+    let (host_blob, host_firmware) = on_host.build(report, which)?;
+    let (blob, firmware) = trial.build(report, which)?;
     let set = variant::eval_set(trial.work, report, which, &blob)?;
     let samples: Vec<usize> = sample.map_or((0..SAMPLES.min(set.len())).collect(), |sample| vec![sample]);
     let most = set.len() - 1;
     ensure!(samples.iter().all(|sample| *sample <= most), "there is no such sample; they are counted from 0 to {most}");
     let logs = Logs::off();
     let mut sessions = [
-        Session::start(&host, &host_firmware.path, &blob.path, &logs)?,
+        Session::start(&host, &host_firmware.path, &host_blob.path, &logs)?,
         Session::start(trial.board, &firmware.path, &blob.path, &logs)?,
     ];
-    for session in &sessions {
-        measure::check_identity(session, &blob)?;
+    for (session, blob) in sessions.iter().zip([&host_blob, &blob]) {
+        measure::check_identity(session, blob)?;
     }
     let layers = &which.of(report).layers;
     let bar = progress::bar(samples.len(), &format!("comparing the {which} network layer by layer"));

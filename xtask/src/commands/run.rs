@@ -68,7 +68,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let mut runs = Vec::new();
     if let Some(blob) = given {
         let set = set_for(&trial, &report, &blob)?;
-        let firmware = trial.firmware(&model.name, &blob, "given")?;
+        let (blob, firmware) = trial.firmware(&model.name, &blob, "given")?;
         runs.push(outcome(work, &blob, trial.measure(&blob, &firmware, &set)?));
     } else {
         for which in args.variant.map_or(Which::BOTH.to_vec(), |which| vec![which]) {
@@ -127,7 +127,7 @@ fn set_for(trial: &Trial<'_>, report: &Report, blob: &BlobFile) -> anyhow::Resul
 fn host_outputs(trial: &Trial<'_>, model: &str, blob: &BlobFile, set: &EvalSet) -> anyhow::Result<Vec<i8>> {
     let host = Board::find(trial.work, "host")?;
     let trial = Trial { board: &host, log: None, ..*trial };
-    let firmware = trial.firmware(model, blob, "given")?;
+    let (_, firmware) = trial.firmware(model, blob, "given")?;
     let logs = Logs::off();
     let mut session = Session::start(&host, &firmware.path, Path::new(&blob.path), &logs)?;
     let bar = progress::bar(set.len(), "the host runs the samples");

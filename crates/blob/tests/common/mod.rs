@@ -15,6 +15,12 @@ pub(crate) const WEIGHTS: u32 = 0;
 pub(crate) const BIAS: u32 = 512;
 pub(crate) const MULTIPLIERS: u32 = 768;
 
+/// Also there: rules of packed rows, 256 zeros, and two streams of 44 and 40 bytes with their slack.
+pub(crate) const RULES: u32 = 1024;
+pub(crate) const ZEROS: u32 = 1280;
+pub(crate) const CONV_STREAM: u32 = 1536;
+pub(crate) const LAYER_STREAM: u32 = 1584;
+
 pub(crate) fn tensor(offset: u32, shape: [u16; 3]) -> TensorRecord {
     TensorRecord { offset, shape, zero_point: -3, reserved: 0, scale: 0.125 }
 }
@@ -57,7 +63,23 @@ pub(crate) fn finish(
     assert_eq!(writer.data(&table), WEIGHTS);
     assert_eq!(writer.data(&[-77i32; 64]), BIAS);
     assert_eq!(writer.data(&[1i32 << 28; 64]), MULTIPLIERS);
+    assert_eq!(writer.data(&[1i32 << 20; 64]), RULES);
+    assert_eq!(writer.data(&[0i8; 256]), ZEROS);
+    assert_eq!(writer.data(&stream([64, 64], 8)), CONV_STREAM);
+    assert_eq!(writer.data(&stream([0, -1], 16)), LAYER_STREAM);
     writer.finish(manifest, 256, 0)
+}
+
+/// Two groups: one with these offsets and blocks, one without any.
+fn stream(offsets: [i16; 2], block: usize) -> Vec<u8> {
+    let blocks = offsets.iter().take_while(|offset| **offset >= 0).count();
+    let mut bytes: Vec<u8> = offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect();
+    bytes.resize(4 + blocks * block, 7);
+    // A group that ends with a full pair of blocks has a word more that says so.
+    let ends = if blocks == 2 { 2 } else { 1 };
+    (0..ends).for_each(|_| bytes.extend([0xff; 4]));
+    bytes.resize(bytes.len() + 16, 0);
+    bytes
 }
 
 /// A good record of a kind, with the shape of its output.
@@ -99,6 +121,26 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
         OpKind::Transpose => {
             op.p[..3].copy_from_slice(&[2, 0, 1]);
             [2, 4, 4]
+        }
+        OpKind::PackedConv2d => {
+            (op.p, op.bias) = (window, RULES);
+            [4, 4, 5]
+        }
+        OpKind::PackedDepthwiseConv2d => {
+            (op.p, op.bias, op.weights) = (window, RULES, ZEROS);
+            [4, 4, 2]
+        }
+        OpKind::PackedFullyConnected => {
+            op.bias = RULES;
+            [1, 1, 7]
+        }
+        OpKind::SparseConv2d => {
+            (op.p, op.bias, op.weights, op.q) = (window, RULES, CONV_STREAM, [2, 44, 0]);
+            [4, 4, 3]
+        }
+        OpKind::SparseFullyConnected => {
+            (op.bias, op.weights, op.q) = (RULES, LAYER_STREAM, [4, 40, 0]);
+            [1, 1, 7]
         }
     };
     (op, output)

@@ -6,18 +6,20 @@
 mod check;
 mod generate;
 mod geometry;
+mod pack;
 mod random;
 mod variant;
 
 pub use generate::all;
 pub use geometry::Geometry;
+pub use pack::Form;
 pub use random::Random;
 pub use variant::{Fill, Level, Variant};
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use niwaki_blob::{
-    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, OpKind, Pad, Requantise, Shape,
-    Softmax, Transpose, Window,
+    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, OpKind, PackedConv2d,
+    PackedFullyConnected, PackedWeights, Pad, Requantise, Shape, Softmax, Transpose, Window,
 };
 
 /// One operation with parameters and operands. Fields that its kind does not use hold nothing of interest.
@@ -59,6 +61,10 @@ pub struct Problem {
     pub perm: [usize; 3],
     /// Whether the first operand lies in the output.
     pub in_place: bool,
+    /// Rows of a group of packed weights.
+    pub rows: usize,
+    /// The problem before its weights were packed: it has the same solution.
+    pub plain: Option<Box<Problem>>,
     /// First operand.
     pub a: Vec<i8>,
     /// Second operand, of an add or a mul.
@@ -87,6 +93,8 @@ impl Problem {
             origin: [0; 3],
             perm: [0, 1, 2],
             in_place: false,
+            rows: 0,
+            plain: None,
             a: vec![],
             b: vec![],
         }
@@ -121,6 +129,11 @@ impl Problem {
             OpKind::Concat => Op::Concat(place),
             OpKind::Pad => Op::Pad(Pad { place, value: self.zero_point }),
             OpKind::Transpose => Op::Transpose(Transpose { input, perm: self.perm }),
+            OpKind::PackedConv2d => Op::PackedConv2d(self.packed_conv()),
+            OpKind::PackedDepthwiseConv2d => Op::PackedDepthwiseConv2d(self.packed_conv()),
+            OpKind::SparseConv2d => Op::SparseConv2d(self.packed_conv()),
+            OpKind::PackedFullyConnected => Op::PackedFullyConnected(self.packed_layer()),
+            OpKind::SparseFullyConnected => Op::SparseFullyConnected(self.packed_layer()),
         }
     }
 
@@ -134,6 +147,31 @@ impl Problem {
             weights: &self.weights,
             bias: &self.bias,
             requantise: self.rule(),
+        }
+    }
+
+    fn packed_conv(&self) -> PackedConv2d<'_> {
+        PackedConv2d {
+            input: self.input,
+            output: self.output,
+            window: self.window,
+            input_zero_point: self.input_zero_points[0],
+            packed: self.packed_weights(),
+        }
+    }
+
+    fn packed_layer(&self) -> PackedFullyConnected<'_> {
+        let (inputs, outputs) = (self.input.elements(), self.output.elements());
+        PackedFullyConnected { inputs, outputs, packed: self.packed_weights() }
+    }
+
+    fn packed_weights(&self) -> PackedWeights<'_> {
+        PackedWeights {
+            rows: self.rows,
+            weights: &self.weights,
+            rules: &self.bias,
+            zero_point: self.zero_point,
+            activation: self.activation,
         }
     }
 

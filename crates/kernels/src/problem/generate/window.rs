@@ -9,13 +9,17 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
     let depthwise = windows().into_iter().filter_map(move |g| Problem::depthwise_conv2d(g, variant, seed));
     let max = windows().into_iter().filter_map(move |g| Problem::max_pool(g, variant, seed));
     let average = windows().into_iter().filter_map(move |g| Problem::avg_pool(g, g.kernel[0] % 2 == 1, variant, seed));
-    let sizes = [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10), (256, 2)];
-    let connected = sizes.into_iter().map(move |(i, o)| Problem::fully_connected(i, o, variant, seed));
+    let connected = connected().into_iter().map(move |(i, o)| Problem::fully_connected(i, o, variant, seed));
     convolutions.chain(depthwise).chain(max).chain(average).chain(connected)
 }
 
+/// Inputs and outputs of fully connected layers.
+pub(super) fn connected() -> [(usize, usize); 9] {
+    [(1, 1), (3, 2), (4, 4), (15, 5), (16, 8), (17, 3), (64, 12), (129, 10), (256, 2)]
+}
+
 /// Windows over one input and output depth: for depthwise convolutions and pools.
-fn windows() -> Vec<Geometry> {
+pub(super) fn windows() -> Vec<Geometry> {
     let mut list = vec![];
     for c in [1, 3, 4, 8, 15, 16, 17, 33] {
         let at = |height, width, kernel, stride| Geometry::new([height, width, c], c, kernel, stride);
@@ -32,7 +36,7 @@ fn windows() -> Vec<Geometry> {
     list
 }
 
-fn convolutions() -> Vec<Geometry> {
+pub(super) fn convolutions() -> Vec<Geometry> {
     let mut list = vec![];
     for inputs in [1, 2, 3, 4, 5, 8, 15, 16, 17] {
         for outputs in [1, 3, 4, 5, 8] {

@@ -1,0 +1,22 @@
+//! Kernels for the DSP extension: Cortex-M4, M7 and M33. One 32-bit multiply-accumulate pair (SMLAD) does two products
+//! of 16 bits.
+//!
+//! Terms are widened once and shared by all outputs. Weights stay int8: two rows lie in one word as `a + 256 * b`, so
+//! one SXTB16 serves two rows, and the sum of row b is what is left of the other sum ("SPEC.md", packed weights).
+//! Hot loops are assembly with all fourteen registers; what surrounds them is Rust.
+
+mod add;
+mod avg_pool;
+mod conv;
+mod depthwise;
+mod fully_connected;
+mod memory;
+mod patches;
+mod rows;
+mod word;
+
+pub(crate) use add::{add, add_in_place};
+pub(crate) use avg_pool::avg_pool;
+pub(crate) use conv::{packed_conv2d, sparse_conv2d};
+pub(crate) use depthwise::packed_depthwise_conv2d;
+pub(crate) use fully_connected::{packed_fully_connected, sparse_fully_connected};

@@ -1,0 +1,353 @@
+//! Input patches of four pixels, widened to 16 bits: for every quad of terms the pairs (0, 2) of the four pixels, then
+//! the pairs (1, 3).
+
+use core::arch::global_asm;
+use niwaki_blob::PackedConv2d;
+
+unsafe extern "C" {
+    /// Widens `rows` runs of `quads * 4` bytes, from `from_pitch` to `to_pitch` bytes apart.
+    ///
+    /// # Safety
+    /// The runs can be read, at any address; `to`, on a word boundary, is where a pixel's terms start in quads of 32
+    /// bytes, of which there are as many.
+    fn niwaki_dsp_widen(from: *const i8, to: *mut u32, quads: usize, rows: usize, from_pitch: usize, to_pitch: usize);
+
+    /// Copies `rows` runs of words from `from_pitch` to `to_pitch` bytes apart, in order, so that a run covers what the
+    /// one before has too much.
+    ///
+    /// # Safety
+    /// `rows` and `words` are not 0; the runs can be read and written, at any address.
+    fn niwaki_dsp_gather(from: *const i8, to: *mut i8, words: usize, rows: usize, from_pitch: usize, to_pitch: usize);
+}
+
+global_asm!(
+    r#"
+    .section .text.niwaki_dsp_widen, "ax", %progbits
+    .global niwaki_dsp_widen
+    .type niwaki_dsp_widen, %function
+    .thumb_func
+    .balign 4
+niwaki_dsp_widen:
+    push {{r4-r11, lr}}
+    ldr r10, [sp, #36]
+    ldr r11, [sp, #40]
+1:
+    mov r8, r0
+    mov r9, r1
+    subs r12, r2, #4
+    blo 3f
+    .balign 4
+2:
+    ldr.w r4, [r8]
+    ldr.w r5, [r8, #4]
+    ldr.w r6, [r8, #8]
+    ldr.w r7, [r8, #12]
+    add r8, #16
+    sxtb16 lr, r4
+    str.w lr, [r9]
+    sxtb16 lr, r4, ror #8
+    str.w lr, [r9, #16]
+    sxtb16 lr, r5
+    str.w lr, [r9, #32]
+    sxtb16 lr, r5, ror #8
+    str.w lr, [r9, #48]
+    sxtb16 lr, r6
+    str.w lr, [r9, #64]
+    sxtb16 lr, r6, ror #8
+    str.w lr, [r9, #80]
+    sxtb16 lr, r7
+    str.w lr, [r9, #96]
+    sxtb16 lr, r7, ror #8
+    str.w lr, [r9, #112]
+    add r9, #128
+    subs.w r12, r12, #4
+    bhs 2b
+3:
+    adds.w r12, r12, #4
+    beq 5f
+4:
+    ldr.w r4, [r8], #4
+    sxtb16 r5, r4
+    sxtb16 r6, r4, ror #8
+    str.w r5, [r9]
+    str.w r6, [r9, #16]
+    add r9, #32
+    subs.w r12, r12, #1
+    bne 4b
+5:
+    add r0, r10
+    add r1, r11
+    subs r3, #1
+    bne 1b
+    pop {{r4-r11, pc}}
+    .size niwaki_dsp_widen, . - niwaki_dsp_widen
+
+    .section .text.niwaki_dsp_gather, "ax", %progbits
+    .global niwaki_dsp_gather
+    .type niwaki_dsp_gather, %function
+    .thumb_func
+    .balign 4
+niwaki_dsp_gather:
+    push {{r4-r8, lr}}
+    ldr r7, [sp, #24]
+    ldr r8, [sp, #28]
+    cmp r2, #3
+    bne 1f
+    @ Three words, as three pixels of three channels take.
+3:
+    ldr r4, [r0]
+    ldr r5, [r0, #4]
+    ldr r6, [r0, #8]
+    add r0, r7
+    str r4, [r1]
+    str r5, [r1, #4]
+    str r6, [r1, #8]
+    add r1, r8
+    subs r3, #1
+    bne 3b
+    pop {{r4-r8, pc}}
+1:
+    mov r4, r0
+    mov r5, r1
+    mov r12, r2
+2:
+    ldr r6, [r4], #4
+    subs.w r12, r12, #1
+    str r6, [r5], #4
+    bne 2b
+    add r0, r7
+    add r1, r8
+    subs r3, #1
+    bne 1b
+    pop {{r4-r8, pc}}
+    .size niwaki_dsp_gather, . - niwaki_dsp_gather
+    .text
+"#
+);
+
+/// Bytes of a patch of four pixels.
+pub(super) fn patch_bytes(quads: usize) -> usize {
+    quads * 32
+}
+
+/// Pixels of a patch.
+pub(super) const LANES: usize = 4;
+
+/// Brings the terms of pixels into a patch.
+pub(super) struct Patches<'a> {
+    op: &'a PackedConv2d<'a>,
+    input: &'a [i8],
+    /// Where the patch lies.
+    patch: *mut u32,
+    /// One pixel's terms as bytes, where they are not whole words.
+    bytes: *mut i8,
+    /// Whether pixels follow each other in input and output alike.
+    pointwise: bool,
+}
+
+impl<'a> Patches<'a> {
+    /// # Safety
+    /// `scratch` starts on a word and has what [`crate::scratch_bytes`] says, without what aligning it costs.
+    pub(super) unsafe fn new(op: &'a PackedConv2d<'a>, input: &'a [i8], scratch: *mut u32) -> Self {
+        let window = &op.window;
+        let pointwise = window.kernel == [1, 1] && window.padding == [0, 0] && window.stride == [1, 1];
+        let pointwise = pointwise && op.input.width == op.output.width;
+        // SAFETY: inside the scratch, which goes on behind the patch where `bytes` is used.
+        let bytes = unsafe { scratch.cast::<i8>().add(patch_bytes(op.quads())) };
+        Self { op, input, patch: scratch, bytes, pointwise }
+    }
+
+    /// The terms of the output pixels from `start` on, in the lanes from `first` on.
+    #[inline(always)]
+    pub(super) fn fill(&self, start: usize, first: usize) {
+        let (channels, quads) = (self.op.input.channels, self.op.quads());
+        // A pointwise convolution finds its terms in the input. The last quad may reach into the next pixel, if there
+        // is one: its weights are zero.
+        let from = start * channels;
+        if self.pointwise && first == 0 && from + (LANES - 1) * channels + quads * 4 <= self.input.len() {
+            // SAFETY: all four runs lie inside the input; lanes are one word apart.
+            unsafe { niwaki_dsp_widen(self.input.as_ptr().add(from), self.patch, quads, LANES, channels, 4) };
+            return;
+        }
+        let width = self.op.output.width.max(1);
+        let (mut y, mut x) = (start / width, start % width);
+        if first == 0 && x + LANES <= width && self.neighbours([y, x]) {
+            return;
+        }
+        for lane in first..LANES {
+            // SAFETY: `lane` is less than four.
+            self.pixel([y, x], unsafe { self.patch.add(lane) });
+            x += 1;
+            if x == width {
+                (y, x) = (y + 1, 0);
+            }
+        }
+    }
+
+    /// The terms of four pixels of one row, if their windows lie inside the input; otherwise `false`, and nothing was
+    /// done.
+    #[inline(always)]
+    fn neighbours(&self, [y, x]: [usize; 2]) -> bool {
+        let (op, input) = (self.op, self.op.input);
+        let (window, channels) = (&op.window, op.input.channels);
+        let first = (y * window.stride[0])
+            .checked_sub(window.padding[0])
+            .zip((x * window.stride[1]).checked_sub(window.padding[1]));
+        let Some((row, column)) = first else { return false };
+        let last = column + (LANES - 1) * window.stride[1];
+        let [height, width] = window.kernel;
+        if window.dilation != [1, 1] || row + height > input.height || last + width > input.width {
+            return false;
+        }
+        let (pitch, run, step) = (input.width * channels, width * channels, window.stride[1] * channels);
+        let at = row * pitch + column * channels;
+        let whole = run.next_multiple_of(4);
+        // What the last row of the last pixel's window reads.
+        if at + (height - 1) * pitch + (LANES - 1) * step + whole > self.input.len() || height == 0 || run == 0 {
+            return false;
+        }
+        let from = self.input.as_ptr().wrapping_add(at);
+        for lane in 0..LANES {
+            let from = from.wrapping_add(lane * step);
+            // SAFETY: all runs lie inside the input, as was just found; with the bytes that are too many they lie
+            // inside the scratch, which has four more. Lanes are one word apart.
+            unsafe {
+                let to = self.patch.add(lane);
+                if whole == run {
+                    niwaki_dsp_widen(from, to, run / 4, height, pitch, run * 8);
+                } else {
+                    niwaki_dsp_gather(from, self.bytes, whole / 4, height, pitch, run);
+                    niwaki_dsp_widen(self.bytes, to, op.quads(), 1, 0, 0);
+                }
+            }
+        }
+        true
+    }
+
+    /// The terms of output pixel `(y, x)`.
+    fn pixel(&self, [y, x]: [usize; 2], to: *mut u32) {
+        let op = self.op;
+        let channels = op.input.channels;
+        let pitch = op.input.width * channels;
+        let [height, width] = op.window.kernel;
+        let rows = Span::new(op, 0, op.input.height, y);
+        let columns = Span::new(op, 1, op.input.width, x);
+        if op.window.dilation != [1, 1] {
+            return self.dilated([y, x], to);
+        }
+        let from = rows.position * pitch + columns.position * channels;
+        // What of the window lies inside: rows.len runs of as many bytes.
+        let run = columns.len * channels;
+        let complete = rows.len == height && columns.len == width;
+        let end = if rows.len == 0 || run == 0 { 0 } else { from + (rows.len - 1) * pitch + run };
+        let from = self.input.get(from..).unwrap_or_default().as_ptr();
+        if (width * channels).is_multiple_of(4) && run.is_multiple_of(4) && (columns.tap * channels).is_multiple_of(4) {
+            let place = (rows.tap * width + columns.tap) * channels / 4;
+            // SAFETY: runs lie inside the input, places inside the pixel's quads: 32 bytes each.
+            unsafe {
+                if !complete {
+                    self.fill_words(to);
+                }
+                if end > 0 && end <= self.input.len() {
+                    let to = to.add(8 * place);
+                    niwaki_dsp_widen(from, to, run / 4, rows.len, pitch, width * channels * 8);
+                }
+            }
+            return;
+        }
+        // Brought together as bytes first.
+        let whole = run.next_multiple_of(4);
+        if complete && end + whole - run <= self.input.len() {
+            // SAFETY: runs lie inside the input even with the bytes that are too many, and inside the scratch, which
+            // has four bytes more.
+            unsafe { niwaki_dsp_gather(from, self.bytes, whole / 4, height, pitch, run) };
+        } else {
+            self.fill_bytes();
+            for row in 0..rows.len {
+                let at = rows.position * pitch + row * pitch + columns.position * channels;
+                let place = ((rows.tap + row) * width + columns.tap) * channels;
+                for (at, byte) in self.input.get(at..at + run).unwrap_or_default().iter().enumerate() {
+                    // SAFETY: inside the pixel's terms.
+                    unsafe { self.bytes.add(place + at).write(*byte) };
+                }
+            }
+        }
+        // SAFETY: the bytes were just written, or are some of the scratch whose weights are zero.
+        unsafe { niwaki_dsp_widen(self.bytes, to, op.quads(), 1, 0, 0) };
+    }
+
+    /// All terms of a pixel become the padding's.
+    ///
+    /// # Safety
+    /// `to` is where a pixel's terms start.
+    unsafe fn fill_words(&self, mut to: *mut u32) {
+        let zero = u32::from(self.op.input_zero_point as u16) * 0x0001_0001;
+        for _ in 0..self.op.quads() {
+            // SAFETY: the caller's.
+            unsafe {
+                to.write(zero);
+                to.add(4).write(zero);
+                to = to.wrapping_add(8);
+            }
+        }
+    }
+
+    fn fill_bytes(&self) {
+        let zero = u32::from(self.op.input_zero_point as u8) * 0x0101_0101;
+        for quad in 0..self.op.quads() {
+            // SAFETY: the scratch has four bytes for every quad.
+            unsafe { self.bytes.cast::<u32>().add(quad).write(zero) };
+        }
+    }
+
+    /// Any taps, one by one.
+    #[cold]
+    fn dilated(&self, [y, x]: [usize; 2], to: *mut u32) {
+        let channels = self.op.input.channels;
+        let [height, width] = self.op.window.kernel;
+        let at = |axis: usize, output: usize, tap: usize, size: usize| {
+            let window = &self.op.window;
+            let place =
+                (output * window.stride[axis] + tap * window.dilation[axis]).checked_sub(window.padding[axis])?;
+            (place < size).then_some(place)
+        };
+        let mut term = 0;
+        for tap_y in 0..height {
+            for tap_x in 0..width {
+                let row = at(0, y, tap_y, self.op.input.height);
+                let place = row.zip(at(1, x, tap_x, self.op.input.width));
+                let place = place.map(|(row, column)| (row * self.op.input.width + column) * channels);
+                for channel in 0..channels {
+                    let element = place.and_then(|place| self.input.get(place + channel)).copied();
+                    let element = i16::from(element.unwrap_or(self.op.input_zero_point));
+                    // Pairs (0, 2) of a quad, and 16 bytes behind them pairs (1, 3).
+                    let half = term / 4 * 16 + term % 2 * 8 + term % 4 / 2;
+                    // SAFETY: terms lie inside the pixel's quads.
+                    unsafe { to.cast::<i16>().add(half).write(element) };
+                    term += 1;
+                }
+            }
+        }
+    }
+}
+
+/// What of an undilated window lies inside the input, along one axis.
+struct Span {
+    /// First tap inside.
+    tap: usize,
+    /// Taps inside.
+    len: usize,
+    /// What the first of them reads.
+    position: usize,
+}
+
+impl Span {
+    #[inline(always)]
+    fn new(op: &PackedConv2d<'_>, axis: usize, size: usize, output: usize) -> Self {
+        let (start, padding) = (output * op.window.stride[axis], op.window.padding[axis]);
+        let tap = padding.saturating_sub(start).min(op.window.kernel[axis]);
+        let position = start.saturating_sub(padding);
+        let len = size.saturating_sub(position).min(op.window.kernel[axis] - tap);
+        Self { tap, len, position }
+    }
+}

@@ -1,0 +1,74 @@
+//! Plain problems in the layouts of packed and sparse kinds.
+
+use super::{Problem, Random};
+use crate::layout::{Rows, depthwise, rules};
+use alloc::{boxed::Box, format};
+use niwaki_blob::{CONV_STEP, FULLY_CONNECTED_STEP, OpKind};
+
+/// A layout of weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    /// Every weight is there.
+    Dense,
+    /// Blocks of zeros are left out.
+    Sparse {
+        /// Rows of a block: 1 or 2, or 4 in a fully connected layer.
+        rows: usize,
+        /// How many blocks of a hundred are kept.
+        kept: u8,
+    },
+}
+
+impl Problem {
+    /// The same problem with its weights in another layout, as far as that can hold them: weights of -128 become
+    /// -127, blocks that are not kept 0, and there is no shift. `None` for kinds and geometries without that layout.
+    pub fn packed(mut self, form: Form, seed: u64) -> Option<Self> {
+        let (kind, rows, step) = match (self.kind, form) {
+            (OpKind::Conv2d, _) if self.groups != 1 => return None,
+            (OpKind::Conv2d, Form::Dense) => (OpKind::PackedConv2d, 2, 0),
+            (OpKind::FullyConnected, Form::Dense) => (OpKind::PackedFullyConnected, 4, 0),
+            (OpKind::Conv2d, Form::Sparse { rows: 4, .. }) => return None,
+            (OpKind::Conv2d, Form::Sparse { rows, .. }) => (OpKind::SparseConv2d, rows, CONV_STEP),
+            (OpKind::FullyConnected, Form::Sparse { rows, .. }) => {
+                (OpKind::SparseFullyConnected, rows, FULLY_CONNECTED_STEP)
+            }
+            (OpKind::DepthwiseConv2d, Form::Dense) => (OpKind::PackedDepthwiseConv2d, 1, 0),
+            _ => return None,
+        };
+        self.shift = 0;
+        let outputs = self.bias.len();
+        let terms = self.weights.len() / outputs;
+        if kind != OpKind::PackedDepthwiseConv2d {
+            self.weights.iter_mut().for_each(|weight| *weight = (*weight).max(-127));
+        } else if self.window.kernel != [3, 3] || self.window.dilation != [1, 1] {
+            return None;
+        }
+        if let Form::Sparse { rows, kept } = form {
+            self.drop_blocks(rows, terms, kept, seed);
+        }
+        let plain = self.clone();
+        let all = Rows { weights: &plain.weights, terms };
+        self.weights = match (kind, form) {
+            (OpKind::PackedDepthwiseConv2d, _) => depthwise(&plain.weights, outputs),
+            (_, Form::Dense) => all.dense(rows),
+            (_, Form::Sparse { rows, .. }) => all.streams(rows, step),
+        };
+        self.bias = rules(&plain.bias, &plain.multipliers, rows);
+        self.name = format!("{} as {form:?}", plain.name);
+        (self.kind, self.rows) = (kind, rows);
+        self.plain = Some(Box::new(plain));
+        Some(self)
+    }
+
+    fn drop_blocks(&mut self, rows: usize, terms: usize, kept: u8, seed: u64) {
+        let random = &mut Random::new(seed);
+        for group in self.weights.chunks_mut(rows * terms) {
+            for first in (0..terms).step_by(4) {
+                if random.between(1, 100) > i64::from(kept) {
+                    let quad = first..(first + 4).min(terms);
+                    group.chunks_mut(terms).for_each(|row| row[quad.clone()].fill(0));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A network in the layouts of another instruction set gives the same results.
+
+use niwaki_blob::{AlignedBytes, Blob, Interface, Manifest, OpKind, OpRecord, TensorRecord, Writer};
+use niwaki_kernels::{ALL_OPS, Isa, Operands, problem::Random, run};
+use niwaki_pack::repack;
+
+/// A convolution, a depthwise one, one with every second block empty, and a fully connected layer.
+fn network(random: &mut Random, shift: u8) -> AlignedBytes {
+    let mut writer = Writer::new();
+    let shapes = [[7, 6, 3], [7, 6, 9], [4, 3, 9], [4, 3, 10], [1, 1, 5]];
+    let mut offset = 0;
+    for shape in shapes {
+        writer.tensor(TensorRecord { offset, shape, zero_point: -9, reserved: 0, scale: 0.5 });
+        offset += shape.map(u32::from).iter().product::<u32>();
+    }
+    let layers = [
+        (OpKind::Conv2d, 27, 9, 1, [3, 3, 1, 1, 1, 1, 1, 1]),
+        (OpKind::DepthwiseConv2d, 9, 9, 9, [3, 3, 2, 2, 1, 1, 1, 1]),
+        (OpKind::Conv2d, 9, 10, 1, [1, 1, 1, 1, 1, 1, 0, 0]),
+        (OpKind::FullyConnected, 120, 5, 0, [0; 8]),
+    ];
+    for (at, (kind, terms, outputs, groups, p)) in layers.into_iter().enumerate() {
+        let sparse = at == 2;
+        let weight = |at: usize, random: &mut Random| match sparse && at % 9 / 4 != 1 {
+            true => 0,
+            false => random.between(-127, 127) as i8,
+        };
+        let weights: Vec<i8> = (0..terms * outputs).map(|at| weight(at, random)).collect();
+        let mut record = OpRecord::new(kind, at as u16, at as u16 + 1);
+        (record.p, record.groups, record.shift) = (p, groups, shift);
+        record.weights = writer.data(&weights);
+        record.bias = writer.data(&(0..outputs).map(|_| random.between(-999, 999) as i32).collect::<Vec<_>>());
+        let multiplier = |random: &mut Random| random.between(1 << 20, 1 << 22) as i32 & !1;
+        record.multipliers = writer.data(&(0..outputs).map(|_| multiplier(random)).collect::<Vec<_>>());
+        writer.op(record);
+    }
+    let interface = |tensor, shape: &[u32]| Interface { name: "x", tensor, shape: shape.iter().copied().collect() };
+    let manifest = Manifest {
+        name: "net",
+        recipe_hash: [3; 32],
+        inputs: [interface(0, &[3, 7, 6])].into_iter().collect(),
+        outputs: [interface(4, &[5])].into_iter().collect(),
+    };
+    writer.finish(&manifest, offset, 0).unwrap()
+}
+
+/// The arena after a run with scalar kernels.
+fn solve(blob: &Blob<'_>, input: &[i8]) -> Vec<i8> {
+    let mut arena = vec![0; blob.tensor_bytes()];
+    arena[..input.len()].copy_from_slice(input);
+    for record in blob.records() {
+        let (from, to) = (blob.tensor(record.inputs[0]).range(), blob.tensor(record.output).range());
+        let x = arena[from].to_vec();
+        let op = blob.op(record).unwrap();
+        assert!(run::<ALL_OPS>(Isa::Scalar, &op, Operands::One(&x), &mut arena[to], &mut []));
+    }
+    arena
+}
+
+fn kinds(blob: &Blob<'_>) -> Vec<OpKind> {
+    blob.records().iter().map(|record| OpKind::from_u8(record.kind).unwrap()).collect()
+}
+
+#[test]
+fn dsp_layouts_give_the_same_results() {
+    let random = &mut Random::new(5);
+    let plain = network(random, 0);
+    let dsp = repack(&plain, Isa::Dsp).unwrap();
+    let (plain, dsp) = (Blob::read(&plain).unwrap(), Blob::read(&dsp).unwrap());
+    use OpKind::{PackedConv2d, PackedDepthwiseConv2d, PackedFullyConnected, SparseConv2d};
+    assert_eq!(kinds(&dsp), [PackedConv2d, PackedDepthwiseConv2d, SparseConv2d, PackedFullyConnected]);
+    assert!(dsp.scratch_bytes() > 0);
+    let input: Vec<i8> = (0..126).map(|_| random.int8()).collect();
+    assert_eq!(solve(&plain, &input), solve(&dsp, &input));
+}
+
+#[test]
+fn scalar_layouts_stay() {
+    let plain = network(&mut Random::new(6), 0);
+    assert_eq!(repack(&plain, Isa::Scalar).unwrap()[..], plain[..]);
+}
+
+#[test]
+fn what_needs_a_shift_stays_plain() {
+    let plain = network(&mut Random::new(7), 1);
+    let dsp = repack(&plain, Isa::Dsp).unwrap();
+    assert_eq!(kinds(&Blob::read(&plain).unwrap()), kinds(&Blob::read(&dsp).unwrap()));
+}
