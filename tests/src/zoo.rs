@@ -32,7 +32,7 @@ macro_rules! specimen {
         let model = $model;
         let graph = niwaki_capture::capture(&model, $shape, $forward).unwrap_or_else(|e| panic!("{}: {e}", $name));
         let forward = move |x: DynTensor| {
-            let x = x.try_into().ok().expect("the rank is that of the shape");
+            let x = x.try_into().expect("the rank is that of the shape");
             DynTensor::from($forward(&model, x))
         };
         Specimen { name: $name, graph, shape: $shape.to_vec(), forward: Box::new(forward) }

@@ -78,7 +78,7 @@ fn weights_load_into_the_native_module() {
     assert!(result.errors.is_empty() && result.missing.is_empty(), "{result:?}");
     let samples = digits::split().expect("the data are committed").test.slice(0..32);
     let images = DynTensor::from_vec(samples.inputs, &[32, 1, SIDE, SIDE], &device);
-    let x = images.clone().try_into().ok().expect("four dimensions");
+    let x = images.clone().try_into().expect("four dimensions");
     let expected = DynTensor::from(native.forward(x)).into_vec();
     let module = GraphModule::new(&trained_digits(), &device).expect("a valid graph");
     let captured = module.forward(vec![images]).expect("runs").remove(0).into_vec();

@@ -8,18 +8,13 @@ use niwaki_kernels::problem::{Fill, Geometry, Level, Problem, Variant};
 /// A layer: its name and its operation on random operands.
 pub(crate) type Layer = (String, Problem);
 
-/// A model: its name, its layers, and how many of them are left out because nothing is computed.
+/// The models' names and layers.
 pub(crate) fn all() -> [(&'static str, Vec<Layer>); 4] {
     [("KWS", kws()), ("IC", ic()), ("VWW", vww()), ("AD", ad())]
 }
 
 /// Random numbers whose outputs spread over int8.
-const VARIANT: Variant = {
-    let mut variant = Variant::ALL[0];
-    variant.fill = Fill::Random;
-    variant.level = Level::Fitting;
-    variant
-};
+const VARIANT: Variant = Variant { fill: Fill::Random, level: Level::Fitting, ..Variant::ALL[0] };
 
 /// Padding such that the output is the input divided by the stride, rounded up; what is odd goes below and right.
 fn same(geometry: Geometry) -> Geometry {
