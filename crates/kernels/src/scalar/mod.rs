@@ -24,6 +24,7 @@ mod transpose;
 
 pub use add::{add, add_in_place};
 pub use avg_pool::avg_pool;
+#[cfg(any(niwaki_dsp, niwaki_helium, niwaki_v7m, niwaki_v6m, test))]
 pub(crate) use axis::Axis;
 pub use concat::concat;
 pub use conv2d::conv2d;
