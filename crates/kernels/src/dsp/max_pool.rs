@@ -1,7 +1,7 @@
 //! Maximum over windows, four channels at a time.
 
 use super::word;
-use crate::scalar::{self, Axis};
+use crate::scalar::{self, axis::Axis};
 use niwaki_blob::MaxPool;
 
 /// Four times -128.

@@ -3,7 +3,7 @@
 use super::copy::{copy, copy_rows, fill};
 use super::rows::Rows;
 use crate::isa::single_pixels;
-use crate::scalar::{self, Axis};
+use crate::scalar::{self, axis::Axis};
 use niwaki_blob::Conv2d;
 
 /// See [`crate::scalar::conv2d`]. Groups take the scalar way.

@@ -2,7 +2,7 @@
 
 use super::copy::{copy, fill};
 use crate::isa::{depthwise_band, depthwise_columns};
-use crate::scalar::{self, Axis};
+use crate::scalar::{self, axis::Axis};
 use core::arch::global_asm;
 use niwaki_blob::Conv2d;
 

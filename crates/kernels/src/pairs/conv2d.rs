@@ -1,7 +1,7 @@
 //! Convolution: the windows of some neighbouring pixels, packed into words, times every filter.
 
 use super::{copy, words};
-use crate::scalar::{self, Axis};
+use crate::scalar::{self, axis::Axis};
 use niwaki_blob::Conv2d;
 
 /// What a core brings: every filter times the packed windows of some pixels.

@@ -2,7 +2,7 @@
 
 use super::copy;
 use crate::isa::{depthwise_band, depthwise_columns};
-use crate::scalar::{self, Axis};
+use crate::scalar::{self, axis::Axis};
 use niwaki_blob::Conv2d;
 
 /// One output pixel; assembly reads it at these offsets.
