@@ -107,7 +107,8 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
 fn emulated_kernels(work: &Workplace, cpu: &str) -> Outcome {
     const RUNNER: &str = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER";
     let mut command = cargo(&work.root);
-    command.args(["test", "--package", "niwaki-kernels", "--test", "bit_exact"]);
+    // Without optimisation, minutes under emulation.
+    command.args(["test", "--release", "--package", "niwaki-kernels", "--test", "bit_exact"]);
     command.args(["--target", "aarch64-unknown-linux-musl"]).env(RUNNER, format!("qemu-aarch64 -cpu {cpu}"));
     tests(&mut command, &format!("testing kernels on {cpu}"))
 }
