@@ -80,6 +80,9 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     for name in board::all(work) {
         firmware(work, run, &name);
     }
+    for target in NO_PANIC {
+        run.step(&format!("no panic can be reached, {target}"), || no_panic(work, target));
+    }
     with_burn(work, run, &burn, quick);
     run.step("Burn devices agree", || Outcome::skipped("a build of its own: cargo xtask test --devices"));
 }
@@ -111,6 +114,17 @@ fn emulated_kernels(work: &Workplace, cpu: &str) -> Outcome {
     command.args(["test", "--release", "--package", "niwaki-kernels", "--test", "bit_exact"]);
     command.args(["--target", "aarch64-unknown-linux-musl"]).env(RUNNER, format!("qemu-aarch64 -cpu {cpu}"));
     tests(&mut command, &format!("testing kernels on {cpu}"))
+}
+
+/// Targets of the device crates that are linked without a panic handler.
+const NO_PANIC: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf"];
+
+/// Links the whole runtime with a panic handler that does not exist: that fails if a panic can be reached.
+fn no_panic(work: &Workplace, target: &str) -> Outcome {
+    let mut command = cargo(&work.root);
+    command.args(["build", "--release", "--target", target, "--manifest-path"]);
+    command.arg("crates/runtime/tests/no_panic/Cargo.toml").arg("--target-dir").arg(work.target().join("no-panic"));
+    check(&mut command, "linking without panics")
 }
 
 fn broken(rules: anyhow::Result<Vec<String>>) -> Outcome {
