@@ -12,6 +12,7 @@ use crate::{
 };
 use anyhow::ensure;
 use niwaki_pack::artefact::write_atomically;
+use std::num::NonZeroUsize;
 
 /// Prune, quantise and pack a model, run it on a board, and report what it takes before and after
 ///
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     board: BoardArgs,
     /// Run only the first N test samples on the board
     #[arg(long, value_name = "N")]
-    samples: Option<usize>,
+    samples: Option<NonZeroUsize>,
     /// Show the board's log from this level on
     #[arg(long, value_enum, value_name = "LEVEL")]
     log: Option<Level>,
@@ -35,7 +36,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let board = args.board.ready(work)?;
     model.step(work, "pack", &args.model)?;
     let report = variant::report(work, &model.name)?;
-    let trial = Trial { work, board: &board, samples: args.samples, log: args.log };
+    let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log };
     // The pruned network first: where it does not fit, there is nothing to report. The unpruned one may well not.
     let pruned = trial.column(&report, Which::Pruned, true)?;
     let unpruned = trial.column(&report, Which::Unpruned, false)?;

@@ -18,7 +18,10 @@ use anyhow::ensure;
 use niwaki_link::Mode;
 use niwaki_pack::artefact::{EvalSet, Report};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 /// Run a model's packed blobs on a board and compare every output with the host's
 #[derive(clap::Args)]
@@ -35,7 +38,7 @@ pub(crate) struct Args {
     blob: Option<PathBuf>,
     /// Run only the first N test samples
     #[arg(long, value_name = "N")]
-    samples: Option<usize>,
+    samples: Option<NonZeroUsize>,
     /// Show the board's log from this level on
     #[arg(long, value_enum, value_name = "LEVEL")]
     log: Option<Level>,
@@ -64,7 +67,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let given = args.blob.as_deref().map(|path| BlobFile::read(path, "give another file")).transpose()?;
     let board = args.board.ready(work)?;
     let report = variant::report(work, &model.name)?;
-    let trial = Trial { work, board: &board, samples: args.samples, log: args.log };
+    let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log };
     let mut runs = Vec::new();
     if let Some(blob) = given {
         let set = set_for(&trial, &report, &blob)?;

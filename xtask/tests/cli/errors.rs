@@ -14,6 +14,16 @@ fn an_unknown_model_lists_what_exists() {
     assert!(error.ends_with("did you mean \"digits\"?"), "{error}");
 }
 
+/// A comparison of no samples would find no difference.
+#[test]
+fn no_samples_are_no_run() {
+    for command in ["run", "deploy"] {
+        let output = xtask(&[command, "digits", "--samples", "0"]).output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("invalid value '0' for '--samples <N>'"));
+    }
+}
+
 #[test]
 fn an_unknown_board_lists_what_exists() {
     let error = error(&xtask(&["deploy", "digits", "--board", "mps2-an368"]).output().unwrap());
