@@ -28,7 +28,7 @@ mod neon;
 #[cfg(any(niwaki_v7m, niwaki_v6m, test))]
 #[cfg_attr(test, allow(dead_code, unused_imports, reason = "a host tests its arithmetic only"))]
 #[allow(unsafe_code, reason = "words in scratch memory, calls of assembly; every block argues why it is right")]
-mod pairs;
+mod lanes;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;

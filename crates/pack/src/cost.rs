@@ -38,3 +38,23 @@ pub(crate) mod dsp {
         (4, Cost { group: 500, block: 251 }),
     ];
 }
+
+/// Cortex-M3: instructions, per row of six pixels.
+pub(crate) mod v7m {
+    use super::Cost;
+
+    pub(crate) const CONV_PLAIN: Cost = Cost { group: 800, block: 285 };
+
+    /// Blocks of one row.
+    pub(crate) const CONV_SPARSE: Cost = Cost { group: 1000, block: 324 };
+}
+
+/// Cortex-M0 and M0+: instructions, per row of six pixels.
+pub(crate) mod v6m {
+    use super::Cost;
+
+    pub(crate) const CONV_PLAIN: Cost = Cost { group: 1340, block: 510 };
+
+    /// Blocks of one row.
+    pub(crate) const CONV_SPARSE: Cost = Cost { group: 2150, block: 572 };
+}

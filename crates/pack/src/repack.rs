@@ -1,6 +1,6 @@
 //! Brings a blob of plain kinds into the layouts that one instruction set's kernels read.
 
-use crate::cost::{Cost, dsp};
+use crate::cost::{Cost, dsp, v6m, v7m};
 use niwaki_blob::{
     AlignedBytes, Blob, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, TensorRecord, WriteError,
     Writer,
@@ -40,7 +40,12 @@ fn write(blob: &Blob<'_>, isa: Isa, scratch: usize) -> Result<AlignedBytes, Writ
     }
     for record in blob.records() {
         let Some(op) = blob.op(record) else { continue };
-        let layout = if isa == Isa::Dsp { choose(&op) } else { None };
+        let layout = match isa {
+            Isa::Dsp => choose(&op),
+            Isa::V7m => choose_streams(&op, v7m::CONV_PLAIN, v7m::CONV_SPARSE),
+            Isa::V6m => choose_streams(&op, v6m::CONV_PLAIN, v6m::CONV_SPARSE),
+            _ => None,
+        };
         let record = match layout {
             Some(layout) => layout.record(record, &mut writer),
             None => copy(record, &op, &mut writer),
@@ -123,6 +128,21 @@ fn choose(op: &Op<'_>) -> Option<Layout> {
         }
         _ => None,
     }
+}
+
+/// Streams of blocks of one row, where they are cheaper than the plain layout and not larger.
+fn choose_streams(op: &Op<'_>, plain: Cost, sparse: Cost) -> Option<Layout> {
+    let Op::Conv2d(conv) = op else { return None };
+    let outputs = conv.bias.len();
+    let rows = Rows { weights: conv.weights, terms: conv.weights.len() / outputs.max(1) };
+    let quads = rows.terms.div_ceil(4);
+    let cheaper = sparse.of(outputs, rows.blocks(1)) < plain.of(outputs, outputs * quads);
+    if conv.groups != 1 || conv.requantise.shift != 0 || !cheaper {
+        return None;
+    }
+    let weights = rows.streams(1, CONV_STEP);
+    let rules = rules(conv.bias, conv.requantise.multipliers, 1);
+    (weights.len() <= conv.weights.len()).then_some(Layout { kind: OpKind::SparseConv2d, rows: 1, weights, rules })
 }
 
 fn cheapest(
