@@ -121,6 +121,7 @@ fn lanes_scratch(op: &Op<'_>) -> usize {
 }
 
 /// How kernels of three pixels in two words divide their scratch.
+#[cfg_attr(not(any(niwaki_v7m, niwaki_v6m)), allow(dead_code, reason = "elsewhere only its size is asked"))]
 pub(crate) struct LaneLayout {
     /// Terms that are taken at a time, at most.
     pub(crate) chunk: usize,

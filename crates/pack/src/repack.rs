@@ -2,8 +2,8 @@
 
 use crate::cost::{Cost, dsp, v6m, v7m};
 use niwaki_blob::{
-    AlignedBytes, Blob, BlockWeights, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, TensorRecord,
-    WriteError, Writer,
+    AlignedBytes, Blob, BlockWeights, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, STREAM_SLACK,
+    TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -141,7 +141,7 @@ fn choose(op: &Op<'_>) -> Option<Layout> {
     }
 }
 
-/// Streams of blocks of one row, where they are cheaper than the plain layout and not larger.
+/// Streams of blocks of one row, where they are cheaper than the plain layout and no larger, but for the slack.
 fn choose_streams(op: &Op<'_>, plain: Cost, sparse: Cost) -> Option<Layout> {
     let Op::Conv2d(conv) = op else { return None };
     let outputs = conv.bias.len();
@@ -153,7 +153,8 @@ fn choose_streams(op: &Op<'_>, plain: Cost, sparse: Cost) -> Option<Layout> {
     }
     let weights = rows.streams(1, CONV_STEP);
     let rules = rules(conv.bias, conv.requantise.multipliers, 1);
-    (weights.len() <= conv.weights.len()).then_some(Layout { kind: OpKind::SparseConv2d, rows: 1, weights, rules })
+    let larger = weights.len() > conv.weights.len() + STREAM_SLACK;
+    (!larger).then_some(Layout { kind: OpKind::SparseConv2d, rows: 1, weights, rules })
 }
 
 fn cheapest(

@@ -6,7 +6,11 @@ use niwaki_blob::Requantise;
 /// `((acc * m) >> 16) + 2^15`: then `multiply_round(acc, m)` takes three 32-bit products, see `in_three` below. True of
 /// nearly every layer: it says that outputs fit 16 bits before they are limited.
 #[cfg_attr(test, allow(dead_code, reason = "for assembly"))]
-pub(crate) fn is_small<'a>(rule: &Requantise<'_>, rows: impl Iterator<Item = (&'a i32, &'a i32)>, terms: usize) -> bool {
+pub(crate) fn is_small<'a>(
+    rule: &Requantise<'_>,
+    rows: impl Iterator<Item = (&'a i32, &'a i32)>,
+    terms: usize,
+) -> bool {
     let (mut bias, mut multiplier) = (0u32, 0u32);
     for (b, m) in rows {
         (bias, multiplier) = (bias.max(b.unsigned_abs()), multiplier.max(m.unsigned_abs()));
