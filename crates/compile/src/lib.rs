@@ -18,6 +18,7 @@
 //!         capture: |net| niwaki_compile::capture(net, [1, 64], Net::forward),
 //!         data,
 //!         augment: None,
+//!         task: niwaki_compile::Task::CLASSIFICATION,
 //!     })
 //! }
 //! ```
@@ -35,8 +36,8 @@ pub use cli::main;
 pub use error::CompileError;
 pub use niwaki_capture::{CaptureError, CaptureOptions, capture, capture_with};
 pub use niwaki_graph::Graph;
-pub use niwaki_train::{ChaCha8Rng, Samples};
-pub use project::{DataSet, Project};
+pub use niwaki_train::{ChaCha8Rng, Loss, Metric, Samples};
+pub use project::{DataSet, Project, Task};
 pub use recipe::{BlockShape, Calibration, FineTune, Importance, Prune, Quantise, Recipe, Train};
 pub use stages::{Int8, Pruned, quantise_and_pack};
 pub use street::{Context, Watch, pack, prune, train};

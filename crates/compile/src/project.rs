@@ -3,7 +3,7 @@
 use burn::{module::Module, tensor::Device};
 use niwaki_capture::CaptureError;
 use niwaki_graph::Graph;
-use niwaki_train::{ChaCha8Rng, Samples};
+use niwaki_train::{ChaCha8Rng, Loss, Metric, Samples};
 
 /// Samples to learn from and samples to be judged by.
 #[derive(Clone, Debug)]
@@ -12,6 +12,26 @@ pub struct DataSet {
     pub train: Samples,
     /// For reporting alone.
     pub test: Samples,
+}
+
+/// What a model is for: what training makes small, and the figure it is judged by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Task {
+    /// What training and scores by gradients use.
+    pub loss: Loss,
+    /// What reports show, for float and int8.
+    pub metric: Metric,
+}
+
+impl Task {
+    /// Classes: cross-entropy, judged by top-1.
+    pub const CLASSIFICATION: Self = Self { loss: Loss::CrossEntropy, metric: Metric::TOP_1 };
+
+    /// Outputs that should come close to the samples' targets, or to the inputs themselves where samples have none (an
+    /// autoencoder), judged by a figure of the model's own, such as the area under a curve.
+    pub const fn regression(metric: Metric) -> Self {
+        Self { loss: Loss::MeanSquared, metric }
+    }
 }
 
 /// A model and its data.
@@ -24,6 +44,8 @@ pub struct Project<M: Module> {
     pub model: fn(&Device) -> M,
     /// Its forward pass as a graph; [`crate::capture`] with the shape of one input.
     pub capture: fn(&M) -> Result<Graph, CaptureError>,
+    /// What it is for.
+    pub task: Task,
     /// Its data; an error says what is missing and what to do.
     pub data: fn() -> Result<DataSet, String>,
     /// Changes a training sample in place each time it is used.

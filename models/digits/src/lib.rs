@@ -6,7 +6,7 @@ mod model;
 pub use data::{CLASSES, SIDE, shift, split};
 pub use model::Digits;
 
-use niwaki_compile::{Project, capture};
+use niwaki_compile::{Project, Task, capture};
 
 /// What niwaki has to know about it.
 pub fn project() -> Project<Digits> {
@@ -17,5 +17,6 @@ pub fn project() -> Project<Digits> {
         capture: |model| capture(model, [1, 1, SIDE, SIDE], Digits::forward),
         data: split,
         augment: Some(shift),
+        task: Task::CLASSIFICATION,
     }
 }
