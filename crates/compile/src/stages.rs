@@ -1,6 +1,6 @@
 //! Single stages that the street puts in a row.
 
-use crate::{Calibration, CompileError, Importance, Prune, Quantise, Recipe, Samples};
+use crate::{Calibration, CompileError, DataSet, Importance, Prune, Quantise, Recipe, Samples};
 use burn::tensor::Device;
 use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
@@ -78,19 +78,21 @@ pub struct Int8 {
     pub macs: usize,
     /// Size of the arena.
     pub arena_bytes: usize,
-    /// The outputs as real numbers, in the model's own order: what a [`Metric`] is computed from.
-    pub outputs: Vec<f32>,
+    /// The blob's quality on the test samples.
+    pub int8_quality: f64,
+    /// The quality on each of [`DataSet::more`].
+    pub more: Vec<f64>,
 }
 
 /// Folds, calibrates, quantises, plans and packs a graph, and runs the test samples through the result on the host's
 /// runtime: the code that runs on boards.
 ///
-/// `calibration` are training samples: the first `recipe.samples` of them are looked at.
+/// Calibration looks at the first `recipe.samples` of the training samples.
 pub fn quantise_and_pack(
     name: &str,
     graph: &Graph,
-    calibration: &Samples,
-    test: &Samples,
+    data: &DataSet,
+    metric: Metric,
     recipe: &Quantise,
     recipe_hash: [u8; 32],
     device: &Device,
@@ -98,20 +100,27 @@ pub fn quantise_and_pack(
     let folded = fold_batch_norm(graph);
     let module = GraphModule::new(&folded, device)?;
     let mut histograms = niwaki_quantise::Calibration::new(folded.values.len());
-    let seen = calibration.slice(0..recipe.samples.min(calibration.len()));
+    let seen = data.train.slice(0..recipe.samples.min(data.train.len()));
     niwaki_train::observe(&module, &seen, BATCH, &mut |id, _, data| histograms.observe(id, data))?;
     let method = match recipe.calibration {
         Calibration::MinMax => Method::MinMax,
         Calibration::Percentile => Method::Percentile(recipe.percentile),
         Calibration::Mse => Method::Mse,
     };
-    let quantised = quantise(&folded, &histograms.ranges(method))?;
+    let mut ranges = histograms.ranges(method);
+    if let Some(input) = data.input {
+        ranges[folded.inputs[0].0] = input.range();
+    }
+    let quantised = quantise(&folded, &ranges)?;
     let plan = niwaki_plan::plan(&quantised)?;
     let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
-    let (eval, outputs) = run(&blob, &plan, test)?;
+    let (eval, outputs) = run(&blob, &plan, &data.test)?;
+    let quality = |(_, samples): &(_, _)| Ok((metric.measure)(&run(&blob, &plan, samples)?.1, samples));
+    let more = data.more.iter().map(quality).collect::<Result<_, CompileError>>()?;
+    let int8_quality = (metric.measure)(&outputs, &data.test);
     let arena_bytes = niwaki::arena_bytes(&blob);
     let (parameters, macs) = (folded.parameter_count(), folded.total_macs());
-    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, outputs, blob })
+    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, int8_quality, more, blob })
 }
 
 /// Runs samples through a blob on the host.

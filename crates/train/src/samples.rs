@@ -107,6 +107,21 @@ impl Samples {
         }
     }
 
+    /// The samples of several sets of one shape, one set after the other.
+    ///
+    /// # Panics
+    /// If their shapes differ.
+    pub fn concatenated(sets: impl IntoIterator<Item = Self>) -> Self {
+        let joined = sets.into_iter().reduce(|mut all, set| {
+            assert_eq!(all.input_shape, set.input_shape, "sets of one shape");
+            all.inputs.extend(set.inputs);
+            all.labels.extend(set.labels);
+            all.targets.extend(set.targets);
+            all
+        });
+        joined.unwrap_or_default()
+    }
+
     fn check_lengths(&self) -> Result<(), TrainError> {
         let expected = self.len() * self.sample_len();
         match self.inputs.len() == expected {
@@ -184,6 +199,13 @@ mod tests {
         let paired = samples.with_targets((0..8).map(|x| x as f32).collect());
         assert_eq!(paired.select(&[3, 0]).targets, [6.0, 7.0, 0.0, 1.0]);
         assert_eq!(paired.slice(1..2).targets, [2.0, 3.0]);
+    }
+
+    #[test]
+    fn sets_follow_each_other() {
+        let set = |from: usize| Samples::new(vec![1], vec![from as f32], vec![from]).expect("fits");
+        let both = Samples::concatenated([set(3), set(4)]);
+        assert_eq!((both.inputs, both.labels), (vec![3.0, 4.0], vec![3, 4]));
     }
 
     #[test]
