@@ -1,9 +1,8 @@
 //! Brings a blob of plain kinds into the layouts that one instruction set's kernels read.
 
-use crate::cost::{Cost, dsp};
+use crate::cost;
 use niwaki_blob::{
-    AlignedBytes, Blob, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, TensorRecord, WriteError,
-    Writer,
+    AlignedBytes, Blob, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -14,18 +13,32 @@ use niwaki_kernels::{
 /// The same network for kernels of another instruction set: the same results, bit for bit, from other operations.
 /// Operations that are packed already stay as they are.
 pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, WriteError> {
+    repack_as(bytes, isa, |_, op| cheapest(op, isa))
+}
+
+/// The same with every operation in the form that `choose` gives, which must be one of its [`forms`]; as it is where it
+/// gives none. `choose` is asked with the operation's index, and may be asked twice.
+pub fn repack_as(
+    bytes: &[u8],
+    isa: Isa,
+    mut choose: impl FnMut(usize, &Op<'_>) -> Option<Form>,
+) -> Result<AlignedBytes, WriteError> {
     let blob = Blob::read(bytes).map_err(WriteError::Rejected)?;
     // Kernels are asked for their scratch by the operations as the reader presents them, so the blob is written twice.
-    let draft = write(&blob, isa, 0)?;
+    let draft = write(&blob, 0, &mut choose)?;
     let read = Blob::read(&draft).map_err(WriteError::Rejected)?;
     let scratch = read.records().iter().filter_map(|record| read.op(record)).map(|op| scratch_bytes(isa, &op)).max();
     match scratch.unwrap_or(0) {
         0 => Ok(draft),
-        bytes => write(&blob, isa, bytes),
+        bytes => write(&blob, bytes, &mut choose),
     }
 }
 
-fn write(blob: &Blob<'_>, isa: Isa, scratch: usize) -> Result<AlignedBytes, WriteError> {
+fn write(
+    blob: &Blob<'_>,
+    scratch: usize,
+    choose: &mut impl FnMut(usize, &Op<'_>) -> Option<Form>,
+) -> Result<AlignedBytes, WriteError> {
     let mut writer = Writer::new();
     for index in 0..blob.tensor_count() {
         let tensor = blob.tensor(index as u16);
@@ -38,10 +51,9 @@ fn write(blob: &Blob<'_>, isa: Isa, scratch: usize) -> Result<AlignedBytes, Writ
             scale: tensor.scale,
         });
     }
-    for record in blob.records() {
+    for (index, record) in blob.records().iter().enumerate() {
         let Some(op) = blob.op(record) else { continue };
-        let layout = if isa == Isa::Dsp { choose(&op) } else { None };
-        let record = match layout {
+        let record = match choose(index, &op).and_then(|form| layout(&op, form)) {
             Some(layout) => layout.record(record, &mut writer),
             None => copy(record, &op, &mut writer),
         };
@@ -97,62 +109,83 @@ impl Layout {
     }
 }
 
-/// The cheapest layout of an operation; `None` where the plain one is all there is.
-fn choose(op: &Op<'_>) -> Option<Layout> {
+/// What an operation can be for the kernels of an instruction set: a kind that means the same, and its weights' layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The kind.
+    pub kind: OpKind,
+    /// Rows of a sparse block; 0 for dense kinds.
+    pub rows: usize,
+}
+
+/// The forms that the kernels of an instruction set have for a plain operation with these weights, dense ones first;
+/// none where there is only the plain one.
+pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
+    if isa != Isa::Dsp {
+        return Vec::new();
+    }
+    let dense = |kind| Form { kind, rows: 0 };
     match op {
-        Op::Conv2d(conv) if conv.groups == 1 => {
-            let terms = conv.weights.len() / conv.bias.len().max(1);
-            let plain = Rows { weights: conv.weights, terms };
-            let kinds = (OpKind::PackedConv2d, OpKind::SparseConv2d);
-            cheapest(plain, conv.bias, &conv.requantise, kinds, (2, dsp::CONV_DENSE), &dsp::CONV_SPARSE, CONV_STEP)
+        Op::Conv2d(conv) if conv.groups == 1 && conv.requantise.shift == 0 => {
+            let sparse = [1, 2].map(|rows| Form { kind: OpKind::SparseConv2d, rows });
+            packable(rows_of(op), [dense(OpKind::PackedConv2d)].into_iter().chain(sparse))
         }
         Op::DepthwiseConv2d(conv) => {
             let fits = conv.window.kernel == [3, 3] && conv.window.dilation == [1, 1] && conv.requantise.shift == 0;
-            fits.then(|| Layout {
-                kind: OpKind::PackedDepthwiseConv2d,
-                rows: 0,
-                weights: depthwise(conv.weights, conv.output.channels),
-                rules: rules(conv.bias, conv.requantise.multipliers, 1),
-            })
+            if fits { vec![dense(OpKind::PackedDepthwiseConv2d)] } else { Vec::new() }
         }
-        Op::FullyConnected(layer) => {
-            let plain = Rows { weights: layer.weights, terms: layer.inputs };
-            let kinds = (OpKind::PackedFullyConnected, OpKind::SparseFullyConnected);
-            let (dense, sparse) = ((4, dsp::CONNECTED_DENSE), &dsp::CONNECTED_SPARSE);
-            cheapest(plain, layer.bias, &layer.requantise, kinds, dense, sparse, FULLY_CONNECTED_STEP)
+        Op::FullyConnected(layer) if layer.requantise.shift == 0 => {
+            let sparse = [1, 2, 4].map(|rows| Form { kind: OpKind::SparseFullyConnected, rows });
+            packable(rows_of(op), [dense(OpKind::PackedFullyConnected)].into_iter().chain(sparse))
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }
 
-fn cheapest(
-    plain: Rows<'_>,
-    bias: &[i32],
-    rule: &Requantise<'_>,
-    (dense, sparse): (OpKind, OpKind),
-    (dense_rows, dense_cost): (usize, Cost),
-    sparse_costs: &[(usize, Cost)],
-    step: usize,
-) -> Option<Layout> {
-    if rule.shift != 0 {
-        return None;
+/// Those of some forms that can hold these weights.
+fn packable(rows: Rows<'_>, forms: impl Iterator<Item = Form>) -> Vec<Form> {
+    forms.filter(|form| rows.packable(group_rows(form.kind, form.rows)).is_ok()).collect()
+}
+
+/// Rows that a form computes together.
+fn group_rows(kind: OpKind, rows: usize) -> usize {
+    match kind {
+        OpKind::PackedConv2d => 2,
+        OpKind::PackedFullyConnected => 4,
+        _ => rows.max(1),
     }
-    let groups = |rows: usize| bias.len().div_ceil(rows);
-    let quads = plain.terms.div_ceil(4);
-    let packable = |rows: usize| plain.packable(rows).is_ok();
-    let cost = dense_cost.of(groups(dense_rows), groups(dense_rows) * quads);
-    let all = packable(dense_rows).then_some((dense, dense_rows, cost));
-    let blocks = sparse_costs.iter().filter(|(rows, _)| packable(*rows)).map(|(rows, cost)| {
-        let cost = cost.of(groups(*rows), plain.blocks(*rows));
-        (sparse, *rows, cost)
-    });
-    // Of equal ones the first: dense.
-    let (kind, rows, _) = all.into_iter().chain(blocks).min_by_key(|(_, _, cost)| *cost)?;
-    let is_dense = kind == dense;
-    Some(Layout {
-        kind,
-        rows: if is_dense { 0 } else { rows },
-        weights: if is_dense { plain.dense(rows) } else { plain.streams(rows, step) },
-        rules: rules(bias, rule.multipliers, rows),
-    })
+}
+
+/// A plain operation's weights; none for kinds without.
+fn rows_of<'a>(op: &Op<'a>) -> Rows<'a> {
+    match op {
+        Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
+            Rows { weights: conv.weights, terms: conv.weights.len() / conv.bias.len().max(1) }
+        }
+        Op::FullyConnected(layer) => Rows { weights: layer.weights, terms: layer.inputs },
+        _ => Rows { weights: &[], terms: 0 },
+    }
+}
+
+/// A plain operation's weights in a form.
+fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
+    let (bias, rule) = match op {
+        Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => (conv.bias, &conv.requantise),
+        Op::FullyConnected(layer) => (layer.bias, &layer.requantise),
+        _ => return None,
+    };
+    let (plain, rows) = (rows_of(op), group_rows(form.kind, form.rows));
+    let weights = match form.kind {
+        OpKind::PackedDepthwiseConv2d => depthwise(plain.weights, bias.len()),
+        OpKind::PackedConv2d | OpKind::PackedFullyConnected => plain.dense(rows),
+        OpKind::SparseConv2d => plain.streams(rows, CONV_STEP),
+        OpKind::SparseFullyConnected => plain.streams(rows, FULLY_CONNECTED_STEP),
+        _ => return None,
+    };
+    Some(Layout { kind: form.kind, rows: form.rows, weights, rules: rules(bias, rule.multipliers, rows) })
+}
+
+/// The cheapest form; `None` where the plain one is all there is. Of equal ones the first.
+fn cheapest(op: &Op<'_>, isa: Isa) -> Option<Form> {
+    forms(op, isa).into_iter().min_by_key(|form| cost::of(op, *form, rows_of(op)))
 }
