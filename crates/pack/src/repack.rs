@@ -2,7 +2,8 @@
 
 use crate::cost;
 use niwaki_blob::{
-    AlignedBytes, Blob, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, TensorRecord, WriteError, Writer,
+    AlignedBytes, Blob, BlockWeights, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, TensorRecord, WriteError,
+    Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -80,6 +81,8 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
         Op::PackedFullyConnected(op) | Op::SparseFullyConnected(op) => {
             weighted(op.packed.weights, op.packed.rules, &[]);
         }
+        Op::BlockConv2d(op) => blocks(&mut record, &op.blocks, writer),
+        Op::BlockFullyConnected(op) => blocks(&mut record, &op.blocks, writer),
         Op::AvgPool(op) => record.multipliers = writer.data(op.requantise.multipliers),
         Op::Lut(op) => record.weights = writer.data(op.table),
         Op::Softmax(op) => record.weights = writer.data(op.table),
@@ -88,22 +91,29 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
     record
 }
 
+fn blocks(record: &mut OpRecord, blocks: &BlockWeights<'_>, writer: &mut Writer) {
+    record.weights = writer.data(blocks.weights);
+    record.bias = writer.data(blocks.bias);
+    record.multipliers = writer.data(blocks.multipliers);
+    if !blocks.is_dense() {
+        record.q[2] = writer.data(blocks.index) as i32;
+    }
+}
+
 /// Weights in another layout.
 struct Layout {
-    kind: OpKind,
-    /// Rows of a sparse block; 0 for dense kinds.
-    rows: usize,
+    form: Form,
     weights: Vec<i8>,
     rules: Vec<i32>,
 }
 
 impl Layout {
     fn record(&self, plain: &OpRecord, writer: &mut Writer) -> OpRecord {
-        let mut record = OpRecord { kind: self.kind as u8, groups: 0, multipliers: 0, ..*plain };
+        let mut record = OpRecord { kind: self.form.kind as u8, groups: 0, multipliers: 0, ..*plain };
         record.weights = writer.data(&self.weights);
         record.bias = writer.data(&self.rules);
-        if self.rows > 0 {
-            record.q = [self.rows as i32, self.weights.len() as i32, 0];
+        if self.form.sparse {
+            record.q = [self.form.rows as i32, self.weights.len() as i32, 0];
         }
         record
     }
@@ -114,8 +124,10 @@ impl Layout {
 pub struct Form {
     /// The kind.
     pub kind: OpKind,
-    /// Rows of a sparse block; 0 for dense kinds.
+    /// Rows of a group.
     pub rows: usize,
+    /// Whether blocks of zeros are left out: so many rows and four terms.
+    pub sparse: bool,
 }
 
 /// The forms that the kernels of an instruction set have for a plain operation with these weights, dense ones first;
@@ -124,36 +136,25 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
     if isa != Isa::Dsp {
         return Vec::new();
     }
-    let dense = |kind| Form { kind, rows: 0 };
-    match op {
+    let dense = |kind, rows| Form { kind, rows, sparse: false };
+    let sparse = |kind, rows| Form { kind, rows, sparse: true };
+    let all = match op {
         Op::Conv2d(conv) if conv.groups == 1 && conv.requantise.shift == 0 => {
-            let sparse = [1, 2].map(|rows| Form { kind: OpKind::SparseConv2d, rows });
-            packable(rows_of(op), [dense(OpKind::PackedConv2d)].into_iter().chain(sparse))
+            let blocks = [1, 2].map(|rows| sparse(OpKind::SparseConv2d, rows));
+            [dense(OpKind::PackedConv2d, 2)].into_iter().chain(blocks).collect()
         }
         Op::DepthwiseConv2d(conv) => {
             let fits = conv.window.kernel == [3, 3] && conv.window.dilation == [1, 1] && conv.requantise.shift == 0;
-            if fits { vec![dense(OpKind::PackedDepthwiseConv2d)] } else { Vec::new() }
+            if fits { vec![dense(OpKind::PackedDepthwiseConv2d, 1)] } else { Vec::new() }
         }
         Op::FullyConnected(layer) if layer.requantise.shift == 0 => {
-            let sparse = [1, 2, 4].map(|rows| Form { kind: OpKind::SparseFullyConnected, rows });
-            packable(rows_of(op), [dense(OpKind::PackedFullyConnected)].into_iter().chain(sparse))
+            let blocks = [1, 2, 4].map(|rows| sparse(OpKind::SparseFullyConnected, rows));
+            [dense(OpKind::PackedFullyConnected, 4)].into_iter().chain(blocks).collect()
         }
         _ => Vec::new(),
-    }
-}
-
-/// Those of some forms that can hold these weights.
-fn packable(rows: Rows<'_>, forms: impl Iterator<Item = Form>) -> Vec<Form> {
-    forms.filter(|form| rows.packable(group_rows(form.kind, form.rows)).is_ok()).collect()
-}
-
-/// Rows that a form computes together.
-fn group_rows(kind: OpKind, rows: usize) -> usize {
-    match kind {
-        OpKind::PackedConv2d => 2,
-        OpKind::PackedFullyConnected => 4,
-        _ => rows.max(1),
-    }
+    };
+    let plain = rows_of(op);
+    all.into_iter().filter(|form: &Form| plain.packable(form.rows).is_ok()).collect()
 }
 
 /// A plain operation's weights; none for kinds without.
@@ -174,7 +175,7 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         Op::FullyConnected(layer) => (layer.bias, &layer.requantise),
         _ => return None,
     };
-    let (plain, rows) = (rows_of(op), group_rows(form.kind, form.rows));
+    let (plain, rows) = (rows_of(op), form.rows);
     let weights = match form.kind {
         OpKind::PackedDepthwiseConv2d => depthwise(plain.weights, bias.len()),
         OpKind::PackedConv2d | OpKind::PackedFullyConnected => plain.dense(rows),
@@ -182,7 +183,7 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         OpKind::SparseFullyConnected => plain.streams(rows, FULLY_CONNECTED_STEP),
         _ => return None,
     };
-    Some(Layout { kind: form.kind, rows: form.rows, weights, rules: rules(bias, rule.multipliers, rows) })
+    Some(Layout { form, weights, rules: rules(bias, rule.multipliers, rows) })
 }
 
 /// The cheapest form; `None` where the plain one is all there is. Of equal ones the first.

@@ -106,7 +106,7 @@ fn measure(work: &Workplace, rig: &Rig, layers: &[Layer], densities: &[f64]) -> 
     for layer in layers {
         let plain = network::plain(layer, None)?;
         for form in network::forms_of(&plain, rig.isa)? {
-            let sparse = form.filter(|form| form.rows > 0);
+            let sparse = form.filter(|form| form.sparse);
             for density in if sparse.is_some() { densities } else { &[100.0] } {
                 let mask = sparse.map(|form| Mask { rows: form.rows, part: density / 100.0 });
                 let blob = network::formed(&network::plain(layer, mask)?, rig.isa, form)?;
@@ -125,13 +125,13 @@ fn measure(work: &Workplace, rig: &Rig, layers: &[Layer], densities: &[f64]) -> 
             core: rig.core.clone(),
             layer: case.layer.to_string(),
             kind: form.map_or(case.layer.kind, |form| form.kind).name(),
-            rows: form.map(|form| form.rows).filter(|rows| *rows > 0),
+            rows: form.filter(|form| form.sparse).map(|form| form.rows),
             density: case.density,
             instructions: count.instructions,
             cycles: count.cycles,
             peer_instructions: peer.map(|peer| peer[0]),
             peer_cycles: peer.map(|peer| peer[1]).filter(|cycles| *cycles > 0),
-            pays_from: form.filter(|form| form.rows > 0).and_then(|form| pays_from(&all, &case.layer, form)),
+            pays_from: form.filter(|form| form.sparse).and_then(|form| pays_from(&all, &case.layer, form)),
         }
     };
     Ok(all.iter().map(entry).collect())
@@ -153,20 +153,17 @@ fn cost(count: &Count) -> f64 {
 
 /// The percentage of zero blocks at which a form takes as much as the dense one, between measured densities.
 fn pays_from(all: &[(Case, Count)], layer: &Layer, form: Form) -> Option<f64> {
-    let of = |rows: usize| {
-        let same = all.iter().filter(move |(case, _)| case.layer == *layer);
-        same.filter(move |(case, _)| case.form.is_some_and(|other| other.rows == rows))
-    };
-    let dense = of(0).map(|(_, count)| cost(count)).next()?;
-    let mut points: Vec<(f64, f64)> = of(form.rows).map(|(case, count)| (100.0 - case.density, cost(count))).collect();
+    let same = || all.iter().filter(|(case, _)| case.layer == *layer);
+    let dense = same().find(|(case, _)| case.form.is_some_and(|other| !other.sparse)).map(|(_, count)| cost(count))?;
+    let of = same().filter(|(case, _)| case.form == Some(form));
+    let mut points: Vec<(f64, f64)> = of.map(|(case, count)| (100.0 - case.density, cost(count))).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (first, last) = (points.first()?, points.last()?);
+    let first = points.first()?;
     if first.1 <= dense {
         return Some(first.0);
     }
     let crossing = points.windows(2).find(|pair| pair[1].1 <= dense)?;
     let [(from, above), (to, below)] = [crossing[0], crossing[1]];
-    debug_assert!(to <= last.0);
     Some(from + (to - from) * (above - dense) / (above - below).max(1.0))
 }
 
