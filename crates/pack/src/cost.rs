@@ -4,11 +4,11 @@
 //! cases 1x1 and 3x3 64 to 64 (convolutions) and 640 to 128 and 128 to 128 (fully connected), and what is left at none.
 
 use crate::repack::Form;
-use niwaki_blob::{Op, OpKind};
+use niwaki_blob::OpKind;
 use niwaki_kernels::layout::Rows;
 
 /// Tenths of a cycle that an operation takes in a form; only to be compared with another form's.
-pub(crate) fn of(_op: &Op<'_>, form: Form, plain: Rows<'_>) -> u64 {
+pub(crate) fn of(form: Form, plain: Rows<'_>) -> u64 {
     let outputs = plain.weights.len() / plain.terms.max(1);
     let quads = plain.terms.div_ceil(4);
     let dense = |rows: usize, cost: Cost| cost.of(outputs.div_ceil(rows), outputs.div_ceil(rows) * quads);

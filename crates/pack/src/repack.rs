@@ -2,14 +2,15 @@
 
 use crate::cost;
 use niwaki_blob::{
-    AlignedBytes, Blob, BlockWeights, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, TensorRecord, WriteError,
-    Writer,
+    AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise,
+    TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
     layout::{Rows, depthwise, rules},
     scratch_bytes,
 };
+use std::borrow::Cow;
 
 /// The same network for kernels of another instruction set: the same results, bit for bit, from other operations.
 /// Operations that are packed already stay as they are.
@@ -136,51 +137,87 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
     if isa != Isa::Dsp {
         return Vec::new();
     }
+    if rule(op).is_none_or(|(_, rule)| rule.shift != 0) {
+        return Vec::new();
+    }
     let dense = |kind, rows| Form { kind, rows, sparse: false };
     let sparse = |kind, rows| Form { kind, rows, sparse: true };
-    let all = match op {
-        Op::Conv2d(conv) if conv.groups == 1 && conv.requantise.shift == 0 => {
-            let blocks = [1, 2].map(|rows| sparse(OpKind::SparseConv2d, rows));
-            [dense(OpKind::PackedConv2d, 2)].into_iter().chain(blocks).collect()
+    let all: Vec<Form> = match op {
+        Op::Conv2d(conv) => {
+            let dense = (conv.groups == 1).then_some(dense(OpKind::PackedConv2d, 2));
+            dense.into_iter().chain([1, 2].map(|rows| sparse(OpKind::SparseConv2d, rows))).collect()
         }
-        Op::DepthwiseConv2d(conv) => {
-            let fits = conv.window.kernel == [3, 3] && conv.window.dilation == [1, 1] && conv.requantise.shift == 0;
-            if fits { vec![dense(OpKind::PackedDepthwiseConv2d, 1)] } else { Vec::new() }
+        Op::DepthwiseConv2d(conv) if conv.window.kernel == [3, 3] && conv.window.dilation == [1, 1] => {
+            vec![dense(OpKind::PackedDepthwiseConv2d, 1)]
         }
-        Op::FullyConnected(layer) if layer.requantise.shift == 0 => {
+        Op::FullyConnected(_) => {
             let blocks = [1, 2, 4].map(|rows| sparse(OpKind::SparseFullyConnected, rows));
             [dense(OpKind::PackedFullyConnected, 4)].into_iter().chain(blocks).collect()
         }
         _ => Vec::new(),
     };
-    let plain = rows_of(op);
-    all.into_iter().filter(|form: &Form| plain.packable(form.rows).is_ok()).collect()
+    let weights = Weights::of(op);
+    all.into_iter().filter(|form| weights.rows().packable(form.rows).is_ok()).collect()
 }
 
-/// A plain operation's weights; none for kinds without.
-fn rows_of<'a>(op: &Op<'a>) -> Rows<'a> {
+/// The bias and the output rule of an operation with weights.
+fn rule<'a, 'b>(op: &'b Op<'a>) -> Option<(&'a [i32], &'b Requantise<'a>)> {
     match op {
-        Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
-            Rows { weights: conv.weights, terms: conv.weights.len() / conv.bias.len().max(1) }
-        }
-        Op::FullyConnected(layer) => Rows { weights: layer.weights, terms: layer.inputs },
-        _ => Rows { weights: &[], terms: 0 },
+        Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => Some((conv.bias, &conv.requantise)),
+        Op::FullyConnected(layer) => Some((layer.bias, &layer.requantise)),
+        _ => None,
     }
+}
+
+/// A plain operation's weights `[outputs][terms]`; none for kinds without.
+pub(crate) struct Weights<'a> {
+    weights: Cow<'a, [i8]>,
+    terms: usize,
+}
+
+impl<'a> Weights<'a> {
+    pub(crate) fn of(op: &Op<'a>) -> Self {
+        match op {
+            Op::Conv2d(conv) if conv.groups > 1 => {
+                let (weights, terms) = ungrouped(conv);
+                Self { weights: weights.into(), terms }
+            }
+            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
+                Self { weights: conv.weights.into(), terms: conv.weights.len() / conv.bias.len().max(1) }
+            }
+            Op::FullyConnected(layer) => Self { weights: layer.weights.into(), terms: layer.inputs },
+            _ => Self { weights: Cow::Borrowed(&[]), terms: 0 },
+        }
+    }
+
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        Rows { weights: &self.weights, terms: self.terms }
+    }
+}
+
+/// The weights of a grouped convolution as one over all channels, and its number of terms: what an output does not read
+/// is zero. Sparse kinds leave that out, so that groups need no kernels of their own.
+fn ungrouped(conv: &Conv2d<'_>) -> (Vec<i8>, usize) {
+    let [channels, outputs] = [conv.input.channels, conv.output.channels];
+    let depth = channels / conv.groups;
+    let taps = conv.window.kernel[0] * conv.window.kernel[1];
+    let mut weights = vec![0; outputs * taps * channels];
+    for (tap, run) in conv.weights.chunks_exact(depth).enumerate() {
+        let group = tap / taps / (outputs / conv.groups);
+        weights[tap * channels + group * depth..][..depth].copy_from_slice(run);
+    }
+    (weights, taps * channels)
 }
 
 /// A plain operation's weights in a form.
 fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
-    let (bias, rule) = match op {
-        Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => (conv.bias, &conv.requantise),
-        Op::FullyConnected(layer) => (layer.bias, &layer.requantise),
-        _ => return None,
-    };
-    let (plain, rows) = (rows_of(op), form.rows);
+    let (bias, rule) = rule(op)?;
+    let (weights, rows) = (Weights::of(op), form.rows);
     let weights = match form.kind {
-        OpKind::PackedDepthwiseConv2d => depthwise(plain.weights, bias.len()),
-        OpKind::PackedConv2d | OpKind::PackedFullyConnected => plain.dense(rows),
-        OpKind::SparseConv2d => plain.streams(rows, CONV_STEP),
-        OpKind::SparseFullyConnected => plain.streams(rows, FULLY_CONNECTED_STEP),
+        OpKind::PackedDepthwiseConv2d => depthwise(&weights.weights, bias.len()),
+        OpKind::PackedConv2d | OpKind::PackedFullyConnected => weights.rows().dense(rows),
+        OpKind::SparseConv2d => weights.rows().streams(rows, CONV_STEP),
+        OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
         _ => return None,
     };
     Some(Layout { form, weights, rules: rules(bias, rule.multipliers, rows) })
@@ -188,5 +225,5 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
 
 /// The cheapest form; `None` where the plain one is all there is. Of equal ones the first.
 fn cheapest(op: &Op<'_>, isa: Isa) -> Option<Form> {
-    forms(op, isa).into_iter().min_by_key(|form| cost::of(op, *form, rows_of(op)))
+    forms(op, isa).into_iter().min_by_key(|form| cost::of(*form, Weights::of(op).rows()))
 }
