@@ -41,7 +41,7 @@ struct Layer<'a> {
     plan: Planes,
     stream: Stream,
     planes: &'a mut [i8],
-    windows: &'a mut [i8],
+    line: &'a mut [i8],
 }
 
 impl<'a> Layer<'a> {
@@ -51,10 +51,10 @@ impl<'a> Layer<'a> {
             return None;
         }
         let skipped = scratch.as_ptr().align_offset(16);
-        let [offsets, planes, windows] = plan.parts()?;
+        let [offsets, planes, line] = plan.parts()?;
         let (offsets, rest) = scratch.get_mut(skipped..)?.split_at_mut_checked(offsets)?;
         let (planes, rest) = rest.split_at_mut_checked(planes)?;
-        let windows = rest.get_mut(..windows)?;
+        let line = rest.get_mut(..line)?;
         let offsets = translated(op, &plan, offsets)?;
         let blocks = &op.blocks;
         let stream = Stream {
@@ -66,7 +66,7 @@ impl<'a> Layer<'a> {
             multipliers: blocks.multipliers.as_ptr(),
             channels: op.output.channels,
         };
-        Some(Self { op, input, plan, stream, planes, windows })
+        Some(Self { op, input, plan, stream, planes, line })
     }
 
     /// # Safety
@@ -80,8 +80,8 @@ impl<'a> Layer<'a> {
         });
         let (shape, plan) = (self.op.output, self.plan);
         let (pixels, total) = match plan.source {
-            Source::Rows => (shape.width, shape.height),
-            Source::Pixels | Source::Windows => (1, shape.height * shape.width),
+            Source::Rows | Source::Taps => (shape.width, shape.height),
+            Source::Pixels => (1, shape.height * shape.width),
         };
         let bands = output.chunks_mut((plan.at_once * pixels * shape.channels).max(1));
         for (band, out) in bands.enumerate() {
@@ -93,7 +93,7 @@ impl<'a> Layer<'a> {
             // SAFETY: planes and stream fit each other: `translated` and `whole` saw to it. The band has `count` rows of
             // `pixels` pixels, or as many pixels.
             unsafe {
-                if plan.source != Source::Rows {
+                if plan.source == Source::Pixels {
                     line::<T, ROWS>(base, &self.stream, &rule, place, count);
                     continue;
                 }
@@ -109,14 +109,12 @@ impl<'a> Layer<'a> {
     fn fill(&mut self, first: usize, count: usize) {
         let (op, plan) = (self.op, &self.plan);
         match plan.source {
-            Source::Rows => fill::rows(op, plan, self.input, first * op.window.stride[0], self.planes),
+            Source::Rows | Source::Taps => {
+                fill::rows(op, plan, self.input, first * op.window.stride[0], self.planes, self.line);
+            }
             Source::Pixels => {
                 let pitch = op.input.channels;
                 fill::pixels(self.input.get(first * pitch..).unwrap_or_default(), pitch, count, plan, self.planes);
-            }
-            Source::Windows => {
-                fill::windows(op, plan, self.input, first, count, self.windows);
-                fill::pixels(self.windows, plan.window, count, plan, self.planes);
             }
         }
     }
@@ -166,7 +164,7 @@ fn translated<'s>(op: &BlockConv2d<'_>, plan: &Planes, scratch: &'s mut [i8]) ->
         }
         return Some(offsets);
     };
-    if plan.source != Source::Rows {
+    if plan.source == Source::Pixels {
         let plane = u32::try_from(plan.plane_bytes()).ok()?;
         u32::try_from(all.checked_mul(plan.plane_bytes())?).ok()?;
         for (to, quad) in offsets.iter_mut().zip(listed) {

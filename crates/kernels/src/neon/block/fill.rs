@@ -1,7 +1,7 @@
 //! Filling planes: quads of neighbouring pixels become neighbours.
 
 use crate::{
-    planes::{Planes, STEP},
+    planes::{Planes, STEP, Source},
     scalar::axis::Axis,
 };
 use core::arch::aarch64::{
@@ -11,14 +11,34 @@ use core::arch::aarch64::{
 use niwaki_blob::BlockConv2d;
 
 /// Fills the planes with the rows of the input from `first` on, which counts from the first of the padding.
-pub(super) fn rows(op: &BlockConv2d<'_>, plan: &Planes, input: &[i8], first: usize, planes: &mut [i8]) {
+///
+/// `copied` is as long as the plan's line.
+pub(super) fn rows(
+    op: &BlockConv2d<'_>,
+    plan: &Planes,
+    input: &[i8],
+    first: usize,
+    planes: &mut [i8],
+    copied: &mut [i8],
+) {
     let axis = Axis::rows(&op.window, op.input);
     let pixel = op.input.channels;
-    let line = op.input.width * pixel;
+    let pitch = op.input.width * pixel;
     let (right, padding) = (op.window.stride[1].max(1), op.window.padding[1]);
     let word = [op.input_zero_point; 4];
     for (at, row) in planes.chunks_exact_mut(plan.row_bytes().max(1)).enumerate().take(plan.rows) {
-        let from = axis.undilated(first + at).and_then(|row| input.get(row * line..(row + 1) * line));
+        let from = axis.undilated(first + at).and_then(|row| input.get(row * pitch..(row + 1) * pitch));
+        if plan.source == Source::Taps {
+            let Some(line) = copied.get_mut(..plan.line) else { continue };
+            let (left, rest) = line.split_at_mut_checked(padding * pixel).unwrap_or_default();
+            left.fill(op.input_zero_point);
+            let from = from.unwrap_or_default();
+            let (inside, behind) = rest.split_at_mut_checked(from.len().min(rest.len())).unwrap_or_default();
+            inside.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            behind.fill(op.input_zero_point);
+            pixels(line, right * pixel, op.output.width, plan, row);
+            continue;
+        }
         for (phase, planes) in row.chunks_exact_mut((plan.quads * plan.plane_bytes()).max(1)).enumerate() {
             // Positions whose columns are inside the input.
             let start = padding.saturating_sub(phase).div_ceil(right).min(plan.positions);
@@ -118,66 +138,4 @@ fn transposed([a, b, c, d]: [int32x4_t; 4]) -> [int32x4_t; 4] {
         vtrn2q_s64(pairs[1], pairs[3]),
     ]
     .map(|v| vreinterpretq_s32_s64(v))
-}
-
-/// Copies the windows of `count` outputs from the one numbered `first` on, each to its part of `windows`.
-pub(super) fn windows(
-    op: &BlockConv2d<'_>,
-    plan: &Planes,
-    input: &[i8],
-    first: usize,
-    count: usize,
-    windows: &mut [i8],
-) {
-    let axes = [Axis::rows(&op.window, op.input), Axis::columns(&op.window, op.input)];
-    let channels = op.input.channels;
-    let line = op.input.width * channels;
-    let [height, width] = op.window.kernel;
-    let outputs = op.output.width.max(1);
-    let (mut y, mut x) = (first / outputs, first % outputs);
-    let inside = [axes[0].all_inside(op.output.height), axes[1].all_inside(outputs)];
-    for window in windows.chunks_exact_mut(plan.window.max(1)).take(count) {
-        let whole = op.window.dilation[1] == 1 && inside[0].contains(&y) && inside[1].contains(&x);
-        let corner = axes[0].position(y, 0).zip(axes[1].position(x, 0)).filter(|_| whole);
-        if let Some((row, column)) = corner {
-            let mut from = row * line + column * channels;
-            let mut to = 0;
-            for _ in 0..height {
-                copy(input, from, window, to, width * channels);
-                from += op.window.dilation[0] * line;
-                to += width * channels;
-            }
-        } else {
-            for (tap, to) in window.chunks_exact_mut(channels.max(1)).enumerate().take(height * width) {
-                let place = axes[0].position(y, tap / width).zip(axes[1].position(x, tap % width));
-                let at = place.map(|(row, column)| row * line + column * channels);
-                match at.and_then(|at| input.get(at..at + channels)) {
-                    Some(from) => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
-                    None => to.fill(op.input_zero_point),
-                }
-            }
-        }
-        x += 1;
-        if x == outputs {
-            (x, y) = (0, y + 1);
-        }
-    }
-}
-
-/// Copies in whole vectors where there is room: what is written behind a piece belongs to the next, or to nothing.
-#[inline]
-fn copy(input: &[i8], from: usize, window: &mut [i8], to: usize, len: usize) {
-    let mut at = 0;
-    while at < len {
-        let source = input.get(from + at..).and_then(|rest| rest.first_chunk::<16>());
-        match (source, window.get_mut(to + at..).and_then(|rest| rest.first_chunk_mut::<16>())) {
-            (Some(source), Some(target)) => *target = *source,
-            _ => {
-                let rest = input.get(from + at..from + len).unwrap_or_default();
-                window.iter_mut().skip(to + at).zip(rest).for_each(|(to, from)| *to = *from);
-                return;
-            }
-        }
-        at += 16;
-    }
 }

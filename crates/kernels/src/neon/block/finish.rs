@@ -5,9 +5,12 @@ use crate::{
     neon::{Rule, narrow},
     simd::Place,
 };
-use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vld1q_s32, vld1q_u8, vqrdmulhq_laneq_s32, vqtbl1q_s8, vreinterpretq_s32_s8, vshrq_n_s32,
-    vst1q_lane_s32, vst1q_s8, vzip1q_s8, vzip2q_s8,
+use core::arch::{
+    aarch64::{
+        int8x16_t, int32x4_t, uint8x16_t, vld1q_s32, vld1q_u8, vqrdmulhq_laneq_s32, vqtbl1q_s8, vshrq_n_s32, vst1q_s8,
+        vzip1q_s8, vzip2q_s8,
+    },
+    asm,
 };
 
 /// Requantises and stores: `acc[row][v]` is a channel of four pixels.
@@ -43,32 +46,45 @@ pub(super) unsafe fn finish<const V: usize>(
         let (even, odd) = (vzip1q_s8(low, high), vzip2q_s8(low, high));
         (pixels[v], pixels[v + 1]) = (vzip1q_s8(even, odd), vzip2q_s8(even, odd));
     }
-    if channels < CHANNELS || count < 4 * V {
+    if channels < CHANNELS {
         // SAFETY: the caller vouches for the place.
         return unsafe { store_some(pixels, place, channels, count) };
     }
+    if count < 4 * V {
+        let mut bytes = [[0i8; 16]; V];
+        for (bytes, pixels) in bytes.iter_mut().zip(pixels) {
+            // SAFETY: there is room for sixteen.
+            unsafe { vst1q_s8(bytes.as_mut_ptr(), pixels) };
+        }
+        let mut to = place.start;
+        for pixel in bytes.as_flattened().as_chunks::<CHANNELS>().0.iter().take(count) {
+            // SAFETY: all channels of `count` pixels can be written.
+            unsafe { to.cast::<[i8; CHANNELS]>().write(*pixel) };
+            to = to.wrapping_add(place.pitch);
+        }
+        return;
+    }
     let mut to = place.start;
     for four in pixels {
-        let four = vreinterpretq_s32_s8(four);
-        // SAFETY: all channels of all pixels can be written. The pointers are not dereferenced as such: addresses of
-        // vector instructions need no alignment.
+        // The compiler would take two instructions for each pixel.
+        // SAFETY: all channels of all pixels can be written; addresses of vector instructions need no alignment.
         unsafe {
-            vst1q_lane_s32::<0>(to.cast(), four);
-            to = to.add(place.pitch);
-            vst1q_lane_s32::<1>(to.cast(), four);
-            to = to.add(place.pitch);
-            vst1q_lane_s32::<2>(to.cast(), four);
-            to = to.add(place.pitch);
-            vst1q_lane_s32::<3>(to.cast(), four);
+            asm!(
+                "st1 {{{four:v}.s}}[0], [{to}], {pitch}",
+                "st1 {{{four:v}.s}}[1], [{to}], {pitch}",
+                "st1 {{{four:v}.s}}[2], [{to}], {pitch}",
+                "st1 {{{four:v}.s}}[3], [{to}], {pitch}",
+                four = in(vreg) four, to = inout(reg) to, pitch = in(reg) place.pitch,
+                options(nostack, preserves_flags)
+            );
         }
-        to = to.wrapping_add(place.pitch);
     }
 }
 
 /// From channel by channel to pixel by pixel.
 #[inline]
 #[target_feature(enable = "neon")]
-fn by_pixel() -> core::arch::aarch64::uint8x16_t {
+fn by_pixel() -> uint8x16_t {
     const ORDER: [u8; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
     // SAFETY: there are sixteen.
     unsafe { vld1q_u8(ORDER.as_ptr()) }
