@@ -6,7 +6,7 @@ use crate::{
     simd::Place,
 };
 use core::arch::aarch64::{
-    int32x4_t, vcombine_s8, vdupq_laneq_s32, vdupq_n_s8, vdupq_n_s32, vld1_s8, vld1q_s8, vld1q_s32,
+    int8x16_t, int32x4_t, vcombine_s8, vdupq_laneq_s32, vdupq_n_s32, vld1_s8, vld1q_s8, vld1q_s32,
 };
 
 /// Chosen where the CPU has dot products.
@@ -108,15 +108,11 @@ unsafe fn group<const ROWS: usize, const V: usize>(
     count: usize,
 ) {
     for _ in 0..count {
-        let mut x = [[vdupq_n_s8(0); V]; 2];
         // SAFETY: every unit has two offsets and `8 * ROWS` weights, and at each offset lie `V` vectors.
-        let w = unsafe {
+        let (x, w) = unsafe {
             let from = [offsets.read(), offsets.add(1).read()].map(|offset| base.add(offset as usize));
             *offsets = offsets.add(2);
-            for v in 0..V {
-                x[0][v] = vld1q_s8(from[0].add(16 * v));
-                x[1][v] = vld1q_s8(from[1].add(16 * v));
-            }
+            let x: [[int8x16_t; V]; 2] = from.map(|from| core::array::from_fn(|v| vld1q_s8(from.add(16 * v))));
             let w = match ROWS {
                 4 => [vld1q_s8(*weights), vld1q_s8(weights.add(16))],
                 2 => [vld1q_s8(*weights); 2],
@@ -126,7 +122,7 @@ unsafe fn group<const ROWS: usize, const V: usize>(
                 }
             };
             *weights = weights.add(8 * ROWS);
-            w
+            (x, w)
         };
         if ROWS == 4 {
             for block in 0..2 {

@@ -6,8 +6,8 @@ use crate::{
     simd::Place,
 };
 use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vaddq_s32, vcombine_s8, vdupq_laneq_s32, vdupq_n_s8, vdupq_n_s32, vget_low_s8, vld1_s8,
-    vld1q_s8, vld1q_s32, vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8, vpadalq_s16, vreinterpretq_s8_s32,
+    int8x16_t, int32x4_t, vaddq_s32, vcombine_s8, vdupq_laneq_s32, vdupq_n_s32, vget_low_s8, vld1_s8, vld1q_s8,
+    vld1q_s32, vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8, vpadalq_s16, vreinterpretq_s8_s32,
     vreinterpretq_s32_s8,
 };
 
@@ -117,11 +117,7 @@ unsafe fn group<const ROWS: usize, const V: usize>(
         unsafe {
             let from = [offsets.read(), offsets.add(1).read()].map(|offset| base.add(offset as usize));
             *offsets = offsets.add(2);
-            let mut x = [[vdupq_n_s8(0); V]; 2];
-            for v in 0..V {
-                x[0][v] = vld1q_s8(from[0].add(16 * v));
-                x[1][v] = vld1q_s8(from[1].add(16 * v));
-            }
+            let x: [[int8x16_t; V]; 2] = from.map(|from| core::array::from_fn(|v| vld1q_s8(from.add(16 * v))));
             match ROWS {
                 4 => {
                     let w = [vld1q_s8(*weights), vld1q_s8(weights.add(16))];
