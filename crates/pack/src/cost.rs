@@ -33,8 +33,8 @@ pub(crate) mod dsp {
 
     /// By rows of a block.
     pub(crate) const CONNECTED_SPARSE: [(usize, Cost); 3] = [
-        (1, Cost { group: 350, block: 150 }),
-        (2, Cost { group: 450, block: 180 }),
-        (4, Cost { group: 500, block: 251 }),
+        (1, Cost { group: 350, block: 120 }),
+        (2, Cost { group: 450, block: 150 }),
+        (4, Cost { group: 460, block: 241 }),
     ];
 }
