@@ -49,7 +49,7 @@ pub(crate) mod dsp {
 
     /// By rows of a block.
     pub(crate) const CONV_SPARSE: [(usize, Cost); 2] =
-        [(1, Cost { group: 480, block: 276 }), (2, Cost { group: 810, block: 381 })];
+        [(1, Cost { group: 480, block: 255 }), (2, Cost { group: 810, block: 381 })];
 
     pub(crate) const CONNECTED_DENSE: Cost = Cost { group: 580, block: 215 };
 
