@@ -305,7 +305,7 @@ impl<'a> Patches<'a> {
     /// Taps that are no neighbours, one by one.
     fn dilated(&self, [y, x]: [usize; 2], to: *mut u32) {
         let (op, channels) = (self.op, self.op.input.channels);
-        let [height, width] = op.window.kernel;
+        let (height, width) = (op.window.kernel[0], op.window.kernel[1].max(1));
         let (rows, columns) = (Axis::rows(&op.window, op.input), Axis::columns(&op.window, op.input));
         let whole = channels.is_multiple_of(4);
         for tap in 0..height * width {
