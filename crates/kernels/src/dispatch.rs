@@ -153,6 +153,10 @@ fn run_helium<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut 
             helium::depthwise_conv2d(op, x, output, scratch);
         }
         (Op::FullyConnected(op), One(x)) if has(OPS, OpKind::FullyConnected) => helium::fully_connected(op, x, output),
+        (Op::BlockConv2d(op), One(x)) if has(OPS, OpKind::BlockConv2d) => helium::block_conv2d(op, x, output, scratch),
+        (Op::BlockFullyConnected(op), One(x)) if has(OPS, OpKind::BlockFullyConnected) => {
+            helium::block_fully_connected(op, x, output, scratch);
+        }
         (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => helium::avg_pool(op, x, output),
         (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => helium::add(op, a, b, output),
         (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => helium::add_in_place(op, b, output),

@@ -118,6 +118,9 @@ fn helium_scratch(op: &Op<'_>) -> usize {
         Op::Conv2d(op) if op.groups != 1 || single_pixels(op) => 0,
         Op::Conv2d(op) => window_bytes(op),
         Op::DepthwiseConv2d(op) => depthwise_band(op),
+        // Elements on a word, filled up to whole quads.
+        Op::BlockConv2d(op) => op.quads().saturating_mul(4).saturating_add(ALIGNMENT),
+        Op::BlockFullyConnected(op) => op.quads().saturating_mul(4).saturating_add(ALIGNMENT),
         _ => 0,
     }
 }

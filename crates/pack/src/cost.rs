@@ -15,6 +15,7 @@ pub(crate) fn of(form: Form, isa: Isa, plain: Rows<'_>) -> u64 {
     let table: &[Entry] = match isa {
         Isa::V7m => &V7M,
         Isa::V6m => &V6M,
+        Isa::Helium => &HELIUM,
         Isa::Neon | Isa::NeonDot => &NEON,
         _ => &DSP,
     };
@@ -77,4 +78,16 @@ const NEON: [Entry; 9] = [
     entry(BlockFullyConnected, 4, 3660, 490),
     // Every block.
     entry(BlockFullyConnected, DENSE, 3020, 166),
+];
+
+/// Cortex-M55: tenths of instructions, in a convolution for one pixel.
+const HELIUM: [Entry; 8] = [
+    entry(Conv2d, 1, 40, 6),
+    entry(BlockConv2d, 1, 80, 13),
+    entry(BlockConv2d, 2, 140, 18),
+    entry(BlockConv2d, 4, 260, 28),
+    entry(FullyConnected, 1, 40, 6),
+    entry(BlockFullyConnected, 1, 80, 13),
+    entry(BlockFullyConnected, 2, 140, 18),
+    entry(BlockFullyConnected, 4, 260, 28),
 ];

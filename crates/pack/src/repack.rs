@@ -160,6 +160,7 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
     let sparse = |kind, rows| Form { kind, rows, sparse: true, unit: 0 };
     let small = match isa {
         Isa::Neon | Isa::NeonDot => return block_forms(op, 2),
+        Isa::Helium => return block_forms(op, 4),
         Isa::Dsp => false,
         Isa::V7m | Isa::V6m => true,
         _ => return Vec::new(),
@@ -189,7 +190,7 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
 
 /// The plain kind, and block weights in units of so many blocks.
 fn block_forms(op: &Op<'_>, unit: usize) -> Vec<Form> {
-    // Those kernels rearrange whole quads: of pixels, or of what the taps of a row read together.
+    // Kernels for 64-bit Arm rearrange whole quads: of pixels, or of what the taps of a row read together.
     let whole = |conv: &Conv2d<'_>| {
         let piece = conv.window.kernel[1] * conv.input.channels;
         conv.input.channels.is_multiple_of(4) || piece.is_multiple_of(4) && conv.window.dilation[1] == 1

@@ -15,6 +15,22 @@ pub(crate) fn conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: 
         return scalar::conv2d(op, input, output);
     };
     let rows = Rows::new(terms, op.weights, op.bias, &op.requantise);
+    each_window(op, input, output, patch, direct, |window, pixel| rows.times(window, pixel));
+}
+
+/// Calls `run` with the elements of every window and its pixel: the input from a pixel on, where windows are single
+/// pixels that can be read where they lie, or `patch`, which starts with them.
+#[inline(always)]
+pub(super) fn each_window(
+    op: &Conv2d<'_>,
+    input: &[i8],
+    output: &mut [i8],
+    patch: &mut [i8],
+    direct: bool,
+    run: impl Fn(&[i8], &mut [i8]),
+) {
+    let channels = op.input.channels;
+    let terms = op.window.kernel[0] * op.window.kernel[1] * channels;
     let gather = Gather { rows: Axis::rows(&op.window, op.input), columns: Axis::columns(&op.window, op.input), op };
     let width = op.output.width.max(1);
     let pitch = op.input.width * channels;
@@ -28,15 +44,17 @@ pub(crate) fn conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: 
             let left = (x * op.window.stride[1]).wrapping_sub(op.window.padding[1]);
             let at = top.wrapping_add(left.wrapping_mul(channels));
             if direct {
-                rows.times(input.get(at..).unwrap_or_default(), pixel);
-            } else if rows_inside.contains(&y) && columns_inside.contains(&x) {
-                let step = op.window.dilation[0] * pitch;
-                copy_rows(patch, input.get(at..).unwrap_or_default(), op.window.kernel[1] * channels, step);
-                rows.times(patch, pixel);
-            } else {
-                gather.window([y, x], input, patch);
-                rows.times(patch, pixel);
+                run(input.get(at..).unwrap_or_default(), pixel);
+                continue;
             }
+            let Some(window) = patch.get_mut(..terms) else { return };
+            if rows_inside.contains(&y) && columns_inside.contains(&x) {
+                let step = op.window.dilation[0] * pitch;
+                copy_rows(window, input.get(at..).unwrap_or_default(), op.window.kernel[1] * channels, step);
+            } else {
+                gather.window([y, x], input, window);
+            }
+            run(patch, pixel);
         }
     }
 }

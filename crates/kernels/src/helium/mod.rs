@@ -5,6 +5,9 @@
 
 mod add;
 mod avg_pool;
+mod block_conv2d;
+mod block_fully_connected;
+mod blocks;
 mod conv2d;
 mod copy;
 mod depthwise_conv2d;
@@ -13,6 +16,8 @@ mod rows;
 
 pub(crate) use add::{add, add_in_place};
 pub(crate) use avg_pool::avg_pool;
+pub(crate) use block_conv2d::block_conv2d;
+pub(crate) use block_fully_connected::block_fully_connected;
 pub(crate) use conv2d::conv2d;
 pub(crate) use depthwise_conv2d::depthwise_conv2d;
 pub(crate) use fully_connected::fully_connected;
