@@ -177,7 +177,10 @@ impl Board {
     /// What has to be installed to build and run it.
     pub(crate) fn needs(&self) -> Vec<Need> {
         let target = self.spec.target.clone().map(Need::Target);
-        target.into_iter().chain(self.qemu().map(|program| Need::Qemu(program.into()))).collect()
+        // As .cargo/config.toml has it.
+        let armv7 = self.spec.target.as_deref() == Some("armv7-unknown-linux-gnueabihf");
+        let linker = armv7.then_some(Need::Linker("arm-linux-gnueabihf-gcc"));
+        target.into_iter().chain(linker).chain(self.qemu().map(|program| Need::Qemu(program.into()))).collect()
     }
 
     /// The QEMU program that emulates it.

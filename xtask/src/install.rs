@@ -37,6 +37,7 @@ pub(crate) fn ensure_all(needs: &[Need]) -> anyhow::Result<Vec<Need>> {
         packages.extend(match need {
             Need::Target(_) => Vec::new(),
             Need::Qemu(program) => machine.qemu_packages(program),
+            Need::Linker(program) => machine.linker_packages(program),
             Need::Vulkan => machine.vulkan_packages(),
         });
     }

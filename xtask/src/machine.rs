@@ -94,6 +94,14 @@ impl Machine {
         }]
     }
 
+    /// The packages of a compiler that links for another architecture, and of its C library.
+    pub(crate) fn linker_packages(&self, program: &'static str) -> Vec<&'static str> {
+        match self.manager {
+            Manager::Apt => vec![ARMV7_PACKAGE, "libc6-dev-armhf-cross"],
+            _ => vec![program],
+        }
+    }
+
     /// The packages of a Vulkan driver that needs no graphics card.
     pub(crate) fn vulkan_packages(&self) -> Vec<&'static str> {
         match self.manager {
@@ -105,6 +113,9 @@ impl Machine {
         }
     }
 }
+
+/// Debian's compiler for 32-bit Arm Linux.
+const ARMV7_PACKAGE: &str = "gcc-arm-linux-gnueabihf";
 
 /// A program on the PATH.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {

@@ -15,6 +15,8 @@ pub(crate) enum Need {
     Target(String),
     /// A program of QEMU.
     Qemu(String),
+    /// A compiler that links programs for another architecture.
+    Linker(&'static str),
     /// A Vulkan driver, for Burn's wgpu device.
     Vulkan,
 }
@@ -42,6 +44,7 @@ impl Need {
         let found = match self {
             Self::Target(triple) => target_folder(triple).map(|folder| folder.display().to_string()),
             Self::Qemu(program) => find_program(program).map(|path| qemu_version(&path)),
+            Self::Linker(program) => find_program(program).map(|path| path.display().to_string()),
             Self::Vulkan => vulkan(),
         };
         let fix = found.is_none().then(|| self.by_hand(&Machine::this()));
@@ -60,6 +63,7 @@ impl Need {
                 format!("install rustup (https://rustup.rs), then rustup target add {triple}")
             }
             Self::Qemu(program) => machine.install_line(&machine.qemu_packages(program)),
+            Self::Linker(program) => machine.install_line(&machine.linker_packages(program)),
             Self::Vulkan => machine.install_line(&machine.vulkan_packages()),
         }
     }
@@ -70,6 +74,7 @@ impl std::fmt::Display for Need {
         match self {
             Self::Target(triple) => write!(f, "Rust target {triple}"),
             Self::Qemu(program) => f.write_str(program),
+            Self::Linker(program) => f.write_str(program),
             Self::Vulkan => f.write_str("a Vulkan driver"),
         }
     }

@@ -82,12 +82,12 @@ const NEON: [Entry; 9] = [
 
 /// Cortex-M55: tenths of instructions, in a convolution for one pixel.
 const HELIUM: [Entry; 8] = [
-    entry(Conv2d, 1, 40, 6),
-    entry(BlockConv2d, 1, 80, 13),
-    entry(BlockConv2d, 2, 140, 18),
-    entry(BlockConv2d, 4, 260, 28),
-    entry(FullyConnected, 1, 40, 6),
-    entry(BlockFullyConnected, 1, 80, 13),
-    entry(BlockFullyConnected, 2, 140, 18),
-    entry(BlockFullyConnected, 4, 260, 28),
+    entry(Conv2d, 1, 40, 5),
+    entry(BlockConv2d, 1, 98, 13),
+    entry(BlockConv2d, 2, 164, 18),
+    entry(BlockConv2d, 4, 300, 28),
+    entry(FullyConnected, 1, 107, 6),
+    entry(BlockFullyConnected, 1, 166, 16),
+    entry(BlockFullyConnected, 2, 240, 21),
+    entry(BlockFullyConnected, 4, 400, 31),
 ];

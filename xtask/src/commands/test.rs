@@ -69,8 +69,14 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
         tests(cargo(&work.root).args(["test", "--no-fail-fast"]).args(packages(&free)), "testing crates without Burn")
     });
     for cpu in ["cortex-a53", "cortex-a76"] {
-        run.step(&format!("tests, kernels on an emulated {cpu}"), || emulated_kernels(work, cpu));
+        let target = "aarch64-unknown-linux-musl";
+        run.step(&format!("tests, kernels on an emulated {cpu}"), || {
+            emulated_kernels(work, target, "qemu-aarch64", cpu)
+        });
     }
+    run.step("tests, kernels on an emulated cortex-a7", || {
+        emulated_kernels(work, "armv7-unknown-linux-gnueabihf", "qemu-arm", "cortex-a7")
+    });
     run.step("tests, boards", || tests(cargo(&boards).args(["test", "--no-fail-fast"]), "testing boards"));
     run.step("documentation", || {
         let mut command = cargo(&work.root);
@@ -114,13 +120,13 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     });
 }
 
-/// Holds the kernels for 64-bit Arm against the scalar ones. Cores without and with dot products run different ones.
-fn emulated_kernels(work: &Workplace, cpu: &str) -> Outcome {
-    const RUNNER: &str = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER";
+/// Holds the kernels for an Arm Linux against the scalar ones. Cores without and with dot products run different ones.
+fn emulated_kernels(work: &Workplace, target: &str, qemu: &str, cpu: &str) -> Outcome {
+    let runner = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace('-', "_"));
     let mut command = cargo(&work.root);
     // Without optimisation, minutes under emulation.
     command.args(["test", "--release", "--package", "niwaki-kernels", "--test", "bit_exact"]);
-    command.args(["--target", "aarch64-unknown-linux-musl"]).env(RUNNER, format!("qemu-aarch64 -cpu {cpu}"));
+    command.args(["--target", target]).env(runner, format!("{qemu} -cpu {cpu}"));
     tests(&mut command, &format!("testing kernels on {cpu}"))
 }
 

@@ -117,7 +117,28 @@ global_asm!(
     ".purgem niwaki_unit_row",
 );
 
+// The largest of some numbers.
+global_asm!(
+    ".cpu cortex-m55",
+    ".thumb",
+    ".global niwaki_helium_most",
+    ".type niwaki_helium_most, %function",
+    ".thumb_func",
+    "niwaki_helium_most:",
+    "push {{r7, lr}}",
+    "mov r2, #0",
+    "wlstp.16 lr, r1, 2f",
+    "1:",
+    "vldrh.u16 q0, [r0], #16",
+    "vmaxv.u16 r2, q0",
+    "letp lr, 1b",
+    "2:",
+    "mov r0, r2",
+    "pop {{r7, pc}}",
+);
+
 unsafe extern "C" {
+    fn niwaki_helium_most(numbers: *const u16, len: usize) -> u32;
     fn niwaki_helium_blocks_1(arguments: *mut Arguments);
     fn niwaki_helium_blocks_2(arguments: *mut Arguments);
     fn niwaki_helium_blocks_4(arguments: *mut Arguments);
@@ -147,14 +168,15 @@ impl<'a> Blocks<'a> {
         };
         let filled = outputs.checked_next_multiple_of(BLOCK_OUTPUTS)?;
         let counted = units.iter().fold(0usize, |sum, units| sum.wrapping_add(usize::from(*units)));
-        let most = positions.iter().fold(0, |most, quad| (*quad).max(most));
+        // SAFETY: the predicated loop reads the slice's numbers and no more.
+        let most = unsafe { niwaki_helium_most(positions.as_ptr(), positions.len()) };
         let fits = blocks.unit == 4
             && outputs > 0
             && blocks.bias.len() == filled
             && blocks.multipliers.len() == filled
             && counted.checked_mul(4) == Some(positions.len())
             && counted.checked_mul(blocks.unit_bytes()) == Some(blocks.weights.len())
-            && usize::from(most) < quads;
+            && (most as usize) < quads;
         let terms = quads.checked_mul(4)?;
         fits.then_some(Self { blocks, units, quads: positions, terms, outputs, kernel })
     }

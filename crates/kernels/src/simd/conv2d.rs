@@ -2,12 +2,14 @@
 
 use super::{
     STEP, Scalars, Stack, fits, pairs_fit,
-    rows::{Layout, NO_STARTS, Rows, Starts},
+    rows::{Layout, Rows},
+    tile::{Panels, Pixels, Place, Tile},
+    windows::Windows,
 };
 use niwaki_blob::Conv2d;
 
 /// Bytes of packed filters at a time.
-const PANELS: usize = 128 * 1024;
+const PANELS: usize = 64 * 1024;
 
 /// Bytes of patches at a time.
 const PATCHES: usize = 64 * 1024;
@@ -19,93 +21,7 @@ const ROWS: usize = 128 * 1024;
 const MOST_PATCHES: usize = 32;
 
 /// Most output channels of a panel.
-const MOST_CHANNELS: usize = 8;
-
-/// Pixels for a tile: pixel `i` starts `i * pitch` bytes after `start`.
-#[derive(Clone, Copy)]
-pub(crate) struct Pixels {
-    pub(crate) start: *const i8,
-    pub(crate) pitch: usize,
-}
-
-impl Pixels {
-    /// The pixels after the first `count`.
-    #[inline(always)]
-    pub(crate) fn skip(self, count: usize) -> Self {
-        Self { start: self.start.wrapping_add(count * self.pitch), pitch: self.pitch }
-    }
-}
-
-/// Packed filters, some output channels to a panel: their biases, halves of their multipliers, then their weights in
-/// steps of [`STEP`] elements, each step in the order of [`Tile::pack`].
-#[derive(Clone, Copy)]
-pub(crate) struct Panels {
-    pub(crate) start: *const i8,
-    /// Bytes of a panel.
-    pub(crate) pitch: usize,
-    pub(crate) steps: usize,
-    /// Output channels of all panels; the last may have fewer than a panel can hold.
-    pub(crate) channels: usize,
-    /// Whether no weight is -128; AVX2 has no use for it.
-    #[cfg_attr(target_arch = "x86_64", allow(dead_code, reason = "not every instruction set asks"))]
-    pub(crate) pairs_fit: bool,
-}
-
-/// Where a tile's results go: channel `c` of pixel `i` to `start + i * pitch + c`.
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) start: *mut i8,
-    pub(crate) pitch: usize,
-}
-
-impl Place {
-    /// The place of the pixels after the first `count`.
-    #[inline(always)]
-    pub(crate) fn skip(self, count: usize) -> Self {
-        Self { start: self.start.wrapping_add(count * self.pitch), pitch: self.pitch }
-    }
-
-    /// Stores results that lie pixel by pixel, `channels` at a time, of which only the first `valid` exist.
-    ///
-    /// # Safety
-    /// `valid` channels of every pixel can be written.
-    #[cold]
-    #[inline(never)]
-    pub(crate) unsafe fn store_some(self, results: &[i8], channels: usize, valid: usize) {
-        for (pixel, results) in results.chunks_exact(channels).enumerate() {
-            for (channel, result) in results.iter().enumerate().take(valid) {
-                // SAFETY: the caller vouches for it.
-                unsafe { self.start.add(pixel * self.pitch + channel).write(*result) };
-            }
-        }
-    }
-}
-
-/// The inner loops of one instruction set.
-pub(crate) trait Tile {
-    /// Output channels of a panel, at most [`MOST_CHANNELS`] and a multiple of 4.
-    const CHANNELS: usize;
-
-    /// Pixels that it takes at once where there are as many.
-    const PIXELS: usize;
-
-    /// Whether it makes use of [`Panels::pairs_fit`].
-    const PAIRS: bool;
-
-    /// Packs one step of [`Tile::CHANNELS`] filters, which lie `pitch` bytes apart.
-    ///
-    /// # Safety
-    /// The CPU has the instruction set. [`STEP`] bytes of each filter can be read, and as many times
-    /// [`Tile::CHANNELS`] bytes written to `to`.
-    unsafe fn pack(filters: *const i8, pitch: usize, to: *mut i8);
-
-    /// Computes the panels' channels of `count` pixels.
-    ///
-    /// # Safety
-    /// The CPU has the instruction set. `panels.steps * STEP` bytes of each pixel and all panels can be read, and the
-    /// place of the results be written.
-    unsafe fn run(count: usize, pixels: Pixels, panels: &Panels, scalars: &Scalars, place: Place);
-}
+pub(super) const MOST_CHANNELS: usize = 8;
 
 /// [`crate::scalar::conv2d`] in tiles. Returns `false`, with the output as it was, where that does not fit.
 ///
@@ -143,7 +59,7 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
                 channels,
                 pairs_fit: layer.pairs_fit,
             };
-            let mut windows = layer.rows.map(|layout| Windows::new(&layer, group, Rows::new(op, input, layout, rows)));
+            let mut windows = layer.rows.map(|layout| Windows::new(op, group, Rows::new(op, input, layout, rows)));
             let mut pixel = 0;
             while pixel < layer.pixels {
                 let count = at_once.min(layer.pixels - pixel);
@@ -177,8 +93,6 @@ struct Layer<'a> {
     pixels: usize,
     /// Output channels of a group.
     per_group: usize,
-    /// Input channels of a group.
-    depth: usize,
     /// Elements of a filter.
     filter: usize,
     /// Steps of a filter.
@@ -209,7 +123,6 @@ impl<'a> Layer<'a> {
             op,
             pixels: op.output.height * op.output.width,
             per_group,
-            depth,
             filter,
             steps,
             rows: if direct { None } else { Some(Layout::new(op)?) },
@@ -256,154 +169,5 @@ impl<'a> Layer<'a> {
             // SAFETY: as above, with filters of one step that lie one after the other.
             unsafe { T::pack(edge.as_ptr(), STEP, to.as_mut_ptr()) };
         }
-    }
-}
-
-/// The windows of a layer, in the order of its pixels.
-struct Windows<'a> {
-    rows: Rows<'a>,
-    starts: Starts,
-    /// The row of outputs after the one that `starts` is for, and the column in that.
-    y: usize,
-    x: usize,
-    /// Bytes before the first channel of the group.
-    offset: usize,
-    /// Pixels in a row.
-    width: usize,
-    /// Rows of taps.
-    height: usize,
-    /// Bytes from window to window.
-    stride: usize,
-    /// What neighbours in a row of taps: pieces, their bytes, and from one to the next.
-    pieces: usize,
-    len: usize,
-    pitch: usize,
-    /// Bytes of a patch.
-    taken: usize,
-}
-
-impl<'a> Windows<'a> {
-    fn new(layer: &Layer<'a>, group: usize, rows: Rows<'a>) -> Self {
-        let op = layer.op;
-        let [height, width] = op.window.kernel;
-        let together = op.groups == 1 && op.window.dilation[1] == 1;
-        let (pieces, len) = if together { (1, width * layer.depth) } else { (width, layer.depth) };
-        let channels = op.input.channels;
-        // Rows hold all channels: the group's are not the first.
-        let offset = group * layer.depth;
-        Self {
-            starts: NO_STARTS,
-            rows,
-            offset,
-            y: 0,
-            x: op.output.width,
-            width: op.output.width,
-            height,
-            stride: op.window.stride[1] * channels,
-            pieces,
-            len,
-            pitch: op.window.dilation[1] * channels,
-            taken: layer.filter,
-        }
-    }
-
-    /// Copies what the next `count` windows cover, each [`Self::taken`] bytes, to where patches start, `pitch` bytes
-    /// apart. What follows up to the next step holds anything: weights there are zeros.
-    #[inline(always)]
-    fn copy_next(&mut self, count: usize, patches: &mut [i8], pitch: usize) {
-        assert!(self.taken + STEP <= pitch && count * pitch <= patches.len(), "patches and a step between them fit");
-        let mut to = patches.as_mut_ptr();
-        let mut left = count;
-        while left > 0 {
-            if self.x == self.width {
-                self.rows.move_to(self.y, &mut self.starts);
-                (self.x, self.y) = (0, self.y + 1);
-            }
-            let run = left.min(self.width - self.x);
-            let from = self.x * self.stride + self.offset;
-            // SAFETY: a window's pieces lie in rows behind which a step of anything can be read. Each patch and a step
-            // behind it can be written, as was just checked; what is written behind a piece is overwritten by the next
-            // one, or it lies between patches.
-            unsafe {
-                let mut piece_to = to;
-                for start in &self.starts[..self.height] {
-                    for piece in 0..self.pieces {
-                        let from = start.add(from + piece * self.pitch);
-                        let places = Places { from, to: piece_to, pitches: [self.stride, pitch] };
-                        copy_run(places, self.len, run);
-                        piece_to = piece_to.add(self.len);
-                    }
-                }
-            }
-            to = to.wrapping_add(run * pitch);
-            self.x += run;
-            left -= run;
-        }
-    }
-}
-
-/// Copies a piece of `len` bytes for each of `count` windows, in whole steps.
-///
-/// # Safety
-/// `len` bytes, rounded up to a step, can be read and written at all places.
-#[inline(always)]
-unsafe fn copy_run(places: Places, len: usize, count: usize) {
-    // SAFETY: the caller vouches for all steps.
-    unsafe {
-        match len.div_ceil(STEP) {
-            1 => copy_short::<STEP>(places, count),
-            2 => copy_short::<{ 2 * STEP }>(places, count),
-            3 => copy_short::<{ 3 * STEP }>(places, count),
-            4 => copy_short::<{ 4 * STEP }>(places, count),
-            _ => copy_long(places, len, count),
-        }
-    }
-}
-
-/// Where pieces are read and written, and how far apart.
-#[derive(Clone, Copy)]
-struct Places {
-    from: *const i8,
-    to: *mut i8,
-    pitches: [usize; 2],
-}
-
-impl Places {
-    fn advance(&mut self) {
-        self.from = self.from.wrapping_add(self.pitches[0]);
-        self.to = self.to.wrapping_add(self.pitches[1]);
-    }
-}
-
-/// # Safety
-/// `N` bytes can be read and written at all places.
-#[inline(always)]
-unsafe fn copy_short<const N: usize>(mut places: Places, count: usize) {
-    for _ in 0..count {
-        // SAFETY: the caller vouches for it.
-        unsafe { places.to.cast::<[i8; N]>().write(places.from.cast::<[i8; N]>().read()) };
-        places.advance();
-    }
-}
-
-/// # Safety
-/// `len` bytes, rounded up to a step, can be read and written at all places.
-#[inline(never)]
-unsafe fn copy_long(mut places: Places, len: usize, count: usize) {
-    const FOUR: usize = 4 * STEP;
-    for _ in 0..count {
-        let mut at = 0;
-        // SAFETY: the caller vouches for all steps.
-        unsafe {
-            while at + FOUR <= len {
-                places.to.add(at).cast::<[i8; FOUR]>().write(places.from.add(at).cast::<[i8; FOUR]>().read());
-                at += FOUR;
-            }
-            while at < len {
-                places.to.add(at).cast::<[i8; STEP]>().write(places.from.add(at).cast::<[i8; STEP]>().read());
-                at += STEP;
-            }
-        }
-        places.advance();
     }
 }

@@ -11,13 +11,16 @@ mod depthwise_conv2d;
 mod geometry;
 mod rows;
 mod stack;
+mod tile;
+mod windows;
 
-pub(crate) use conv2d::{Panels, Pixels, Place, Tile, conv2d};
+pub(crate) use conv2d::conv2d;
 pub(crate) use depthwise_conv2d::{Run, Slice, Taps, depthwise_conv2d};
 #[cfg(target_arch = "aarch64")]
 pub(crate) use geometry::counts;
 pub(crate) use geometry::fits;
 use stack::Stack;
+pub(crate) use tile::{Panels, Pixels, Place, Tile};
 
 /// Elements of one step: the bytes of a 128-bit register.
 pub(crate) const STEP: usize = 16;
