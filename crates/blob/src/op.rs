@@ -45,11 +45,15 @@ pub enum OpKind {
     BlockConv2d = 18,
     /// [`Op::BlockFullyConnected`].
     BlockFullyConnected = 19,
+    /// [`Op::InterleavedFullyConnected`].
+    InterleavedFullyConnected = 20,
+    /// [`Op::SparseInterleavedFullyConnected`].
+    SparseInterleavedFullyConnected = 21,
 }
 
 impl OpKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Conv2d,
         Self::DepthwiseConv2d,
         Self::FullyConnected,
@@ -69,6 +73,8 @@ impl OpKind {
         Self::SparseFullyConnected,
         Self::BlockConv2d,
         Self::BlockFullyConnected,
+        Self::InterleavedFullyConnected,
+        Self::SparseInterleavedFullyConnected,
     ];
 
     /// The kind with this number in the format.
@@ -108,6 +114,8 @@ impl OpKind {
             Self::SparseFullyConnected => "sparse_fully_connected",
             Self::BlockConv2d => "block_conv2d",
             Self::BlockFullyConnected => "block_fully_connected",
+            Self::InterleavedFullyConnected => "interleaved_fully_connected",
+            Self::SparseInterleavedFullyConnected => "sparse_interleaved_fully_connected",
         }
     }
 }
@@ -334,6 +342,9 @@ pub const CONV_STEP: usize = 32;
 /// What the offsets of a sparse fully connected layer's streams count in: four inputs.
 pub const FULLY_CONNECTED_STEP: usize = 4;
 
+/// What the offsets of a sparse interleaved layer's streams count in: four inputs as words, and what they say together.
+pub const INTERLEAVED_STEP: usize = 20;
+
 /// [`Conv2d`] with one group and packed weights; depthwise, one filter of 3x3 taps per channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PackedConv2d<'a> {
@@ -416,4 +427,8 @@ pub enum Op<'a> {
     BlockConv2d(BlockConv2d<'a>),
     /// Fully connected layer with blocks of plain bytes, all or some.
     BlockFullyConnected(BlockFullyConnected<'a>),
+    /// Fully connected layer, the weights of four rows in the bytes of a word.
+    InterleavedFullyConnected(PackedFullyConnected<'a>),
+    /// The same that skips blocks of zeros.
+    SparseInterleavedFullyConnected(PackedFullyConnected<'a>),
 }

@@ -2,8 +2,8 @@
 
 use crate::cost;
 use niwaki_blob::{
-    AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise,
-    STREAM_SLACK, TensorRecord, WriteError, Writer,
+    AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, INTERLEAVED_STEP, Op, OpKind, OpRecord,
+    Requantise, STREAM_SLACK, TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -79,7 +79,10 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
         Op::PackedConv2d(op) | Op::PackedDepthwiseConv2d(op) | Op::SparseConv2d(op) => {
             weighted(op.packed.weights, op.packed.rules, &[]);
         }
-        Op::PackedFullyConnected(op) | Op::SparseFullyConnected(op) => {
+        Op::PackedFullyConnected(op)
+        | Op::SparseFullyConnected(op)
+        | Op::InterleavedFullyConnected(op)
+        | Op::SparseInterleavedFullyConnected(op) => {
             weighted(op.packed.weights, op.packed.rules, &[]);
         }
         Op::BlockConv2d(op) => blocks(&mut record, &op.blocks, writer),
@@ -225,6 +228,8 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         OpKind::PackedConv2d | OpKind::PackedFullyConnected => weights.rows().dense(rows),
         OpKind::SparseConv2d => weights.rows().streams(rows, CONV_STEP),
         OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
+        OpKind::InterleavedFullyConnected => weights.rows().interleaved(),
+        OpKind::SparseInterleavedFullyConnected => weights.rows().interleaved_streams(INTERLEAVED_STEP),
         _ => return None,
     };
     Some(Layout { form, weights, rules: rules(bias, rule.multipliers, rows) })
