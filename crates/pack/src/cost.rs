@@ -4,7 +4,10 @@
 //! cases 1x1 and 3x3 64 to 64 (convolutions) and 640 to 128 and 128 to 128 (fully connected), and what is left at none.
 
 use crate::repack::Form;
-use niwaki_blob::OpKind::{self, Conv2d, PackedConv2d, PackedFullyConnected, SparseConv2d, SparseFullyConnected};
+use niwaki_blob::OpKind::{
+    self, Conv2d, InterleavedFullyConnected, PackedConv2d, PackedFullyConnected, SparseConv2d, SparseFullyConnected,
+    SparseInterleavedFullyConnected,
+};
 use niwaki_kernels::{Isa, layout::Rows};
 
 /// What an operation takes in a form, in units of the core's table: only to be compared with another form's.
@@ -50,7 +53,17 @@ const DSP: [Entry; 7] = [
 ];
 
 /// Cortex-M3: tenths of instructions.
-const V7M: [Entry; 2] = [entry(Conv2d, 1, 800, 285), entry(SparseConv2d, 1, 1000, 324)];
+const V7M: [Entry; 4] = [
+    entry(Conv2d, 1, 800, 285),
+    entry(SparseConv2d, 1, 1000, 324),
+    entry(InterleavedFullyConnected, 4, 810, 243),
+    entry(SparseInterleavedFullyConnected, 4, 760, 291),
+];
 
 /// Cortex-M0 and M0+: tenths of instructions.
-const V6M: [Entry; 2] = [entry(Conv2d, 1, 1340, 510), entry(SparseConv2d, 1, 2150, 572)];
+const V6M: [Entry; 4] = [
+    entry(Conv2d, 1, 1340, 510),
+    entry(SparseConv2d, 1, 2150, 572),
+    entry(InterleavedFullyConnected, 4, 2160, 385),
+    entry(SparseInterleavedFullyConnected, 4, 2180, 454),
+];

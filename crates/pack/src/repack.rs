@@ -152,6 +152,10 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
             let plain = (conv.groups == 1).then_some(dense(OpKind::Conv2d, 1));
             plain.into_iter().chain([sparse(OpKind::SparseConv2d, 1)]).collect()
         }
+        // Fewer rows than a group has are cheaper one by one.
+        Op::FullyConnected(layer) if small && layer.outputs > 2 => {
+            vec![dense(OpKind::InterleavedFullyConnected, 4), sparse(OpKind::SparseInterleavedFullyConnected, 4)]
+        }
         _ if small => Vec::new(),
         Op::Conv2d(conv) => {
             let dense = (conv.groups == 1).then_some(dense(OpKind::PackedConv2d, 2));
@@ -167,7 +171,8 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
         _ => Vec::new(),
     };
     let weights = Weights::of(op);
-    all.into_iter().filter(|form| weights.rows().packable(form.rows).is_ok()).collect()
+    // Small cores' kinds hold any weights.
+    all.into_iter().filter(|form| small || weights.rows().packable(form.rows).is_ok()).collect()
 }
 
 /// The bias and the output rule of an operation with weights.

@@ -12,7 +12,7 @@
 //!
 //! 127 quads of terms never leave 24 bits: `508 * 128 * 128 < 2^23`. Longer rows are taken in chunks.
 
-use super::{Arguments, is_small, words};
+use super::{Arguments, Bound, words};
 use crate::isa::{INTERLEAVED_QUADS, interleaved_words};
 use crate::scalar;
 use niwaki_blob::{PackedFullyConnected, Requantise};
@@ -31,15 +31,18 @@ pub(crate) fn interleaved(op: &PackedFullyConnected<'_>, x: &[i8], output: &mut 
     let Some((inputs, corrections)) = parts.filter(|_| enough) else {
         return scalar::interleaved_fully_connected(op, x, output);
     };
-    let chunks = quads.div_ceil(INTERLEAVED_QUADS);
-    let Some(corrections) = corrections.get_mut(..chunks) else { return };
-    let mut left = quads;
-    let mut rest = inputs.iter_mut();
-    let mut elements = x.iter();
-    for correction in corrections.iter_mut() {
-        let count = left.min(INTERLEAVED_QUADS);
-        *correction = correct(fill(rest.by_ref().take(4 * count), &mut elements));
-        left -= count;
+    let chunks = inputs.chunks_mut(4 * INTERLEAVED_QUADS).zip(x.chunks(4 * INTERLEAVED_QUADS));
+    for (correction, (words, elements)) in corrections.iter_mut().zip(chunks) {
+        let mut sum = 0i32;
+        let (whole, rest) = elements.as_chunks::<4>();
+        let mut words = words.as_chunks_mut::<4>().0.iter_mut();
+        for (elements, words) in whole.iter().zip(words.by_ref()) {
+            sum = sum.wrapping_add(widen(words, *elements));
+        }
+        if let Some(words) = words.next() {
+            sum = sum.wrapping_add(widen(words, filled(rest)));
+        }
+        *correction = correct(sum);
     }
     // SAFETY: there are four words for each quad, a correction for each chunk of them, and blocks for each quad of each
     // group.
@@ -58,23 +61,30 @@ pub(crate) fn sparse_interleaved(
     let Some(inputs) = words(scratch).get_mut(..interleaved_words(op.quads(), true)) else {
         return scalar::sparse_interleaved_fully_connected(op, x, output);
     };
-    let mut elements = x.iter();
-    for [a, b, c, d, correction] in inputs.as_chunks_mut::<5>().0 {
-        *correction = correct(fill([a, b, c, d].into_iter(), &mut elements));
+    let (whole, rest) = x.as_chunks::<4>();
+    let elements = whole.iter().copied().chain(core::iter::once(filled(rest)));
+    for ([words @ .., correction], elements) in inputs.as_chunks_mut::<5>().0.iter_mut().zip(elements) {
+        *correction = correct(widen(words, elements));
     }
     // SAFETY: there are five words for each quad, and every stream of a checked blob ends and stays inside them.
     unsafe { each_group(op, inputs, &[], output, run) }
 }
 
-/// Words of elements, 0 where there are none left, and their sum.
+/// Words of elements, and their sum.
 #[inline(always)]
-fn fill<'a, 'b>(words: impl Iterator<Item = &'a mut i32>, elements: &mut impl Iterator<Item = &'b i8>) -> i32 {
-    let mut sum = 0i32;
-    for word in words {
-        *word = elements.next().map_or(0, |x| i32::from(*x));
-        sum = sum.wrapping_add(*word);
+fn widen(words: &mut [i32; 4], elements: [i8; 4]) -> i32 {
+    *words = elements.map(i32::from);
+    let [a, b, c, d] = *words;
+    a + b + c + d
+}
+
+/// Less than four elements, and zeros behind.
+fn filled(elements: &[i8]) -> [i8; 4] {
+    let mut all = [0; 4];
+    for (to, from) in all.iter_mut().zip(elements) {
+        *to = *from;
     }
-    sum
+    all
 }
 
 /// What takes 128 times the sum of inputs off all four sums.
@@ -103,8 +113,12 @@ unsafe fn each_group(
     }
     let (zero_point, activation) = (packed.zero_point, packed.activation);
     let rule = Requantise { multipliers: &[], shift: 0, zero_point, activation };
-    let pairs = rules.iter().flat_map(|[a, b, c, d, ma, mb, mc, md]| [(a, ma), (b, mb), (c, mc), (d, md)]);
-    let mut arguments = Arguments::new(&rule, is_small(&rule, pairs, 4 * op.quads()));
+    let mut bound = Bound::default();
+    for [biases @ .., ma, mb, mc, md] in rules {
+        biases.iter().for_each(|bias| bound.bias(*bias));
+        [ma, mb, mc, md].into_iter().for_each(|multiplier| bound.multiplier(*multiplier));
+    }
+    let mut arguments = Arguments::new(&rule, bound.is_small(&rule, 4 * op.quads()));
     let mut sums = [0; 4];
     (arguments.words, arguments.weights) = (inputs.as_ptr(), packed.weights.as_ptr());
     (arguments.bias, arguments.multipliers) = (packed.rules.as_ptr(), corrections.as_ptr());

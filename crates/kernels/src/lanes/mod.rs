@@ -21,7 +21,7 @@ pub(crate) use conv2d::{conv2d, sparse_conv2d};
 pub(crate) use depthwise_conv2d::{Taps, depthwise_conv2d};
 pub(crate) use fully_connected::{interleaved, sparse_interleaved};
 pub(crate) use memory::{copy, words};
-pub(crate) use rounding::is_small;
+pub(crate) use rounding::Bound;
 
 /// Pixels that are computed together: two triples.
 pub(crate) const PIXELS: usize = 6;
