@@ -1,6 +1,7 @@
 //! Tests of the pruner on whole graphs: couplings, decisions, and that masked and shrunk graphs agree.
 
 mod agreement;
+mod attention;
 mod allocation;
 mod coupling;
 mod coupling_layout;
