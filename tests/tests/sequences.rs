@@ -43,9 +43,9 @@ fn kinds(graph: &Graph) -> Vec<&str> {
 
 /// Burn's normalisations begin with factors of one and addends of zero, which would hide a mistake.
 fn scattered(mut norm: LayerNorm) -> LayerNorm {
-    let random = |param: Param<Tensor<1>>| param.map(|x| x.random_like(Distribution::Normal(0.5, 1.0)));
-    norm.gamma = random(norm.gamma);
-    norm.beta = norm.beta.map(random);
+    let random = |x: Tensor<1>| x.random_like(Distribution::Normal(0.5, 1.0));
+    norm.gamma = norm.gamma.map(random);
+    norm.beta = norm.beta.map(|beta| beta.map(random));
     norm
 }
 

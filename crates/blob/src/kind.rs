@@ -39,19 +39,23 @@ pub enum OpKind {
     SparseConv2d = 16,
     /// [`crate::Op::SparseFullyConnected`].
     SparseFullyConnected = 17,
+    /// [`crate::Op::BlockConv2d`].
+    BlockConv2d = 18,
+    /// [`crate::Op::BlockFullyConnected`].
+    BlockFullyConnected = 19,
     /// [`crate::Op::MatMul`].
-    MatMul = 18,
+    MatMul = 20,
     /// [`crate::Op::LayerNorm`].
-    LayerNorm = 19,
+    LayerNorm = 21,
     /// [`crate::Op::Constant`].
-    Constant = 20,
+    Constant = 22,
     /// [`crate::Op::Embedding`].
-    Embedding = 21,
+    Embedding = 23,
 }
 
 impl OpKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Conv2d,
         Self::DepthwiseConv2d,
         Self::FullyConnected,
@@ -69,6 +73,8 @@ impl OpKind {
         Self::PackedFullyConnected,
         Self::SparseConv2d,
         Self::SparseFullyConnected,
+        Self::BlockConv2d,
+        Self::BlockFullyConnected,
         Self::MatMul,
         Self::LayerNorm,
         Self::Constant,
@@ -119,6 +125,8 @@ impl OpKind {
             Self::PackedFullyConnected => "packed_fully_connected",
             Self::SparseConv2d => "sparse_conv2d",
             Self::SparseFullyConnected => "sparse_fully_connected",
+            Self::BlockConv2d => "block_conv2d",
+            Self::BlockFullyConnected => "block_fully_connected",
             Self::MatMul => "matmul",
             Self::LayerNorm => "layer_norm",
             Self::Constant => "constant",

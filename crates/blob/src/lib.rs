@@ -11,6 +11,7 @@ extern crate std;
 #[cfg(target_endian = "big")]
 compile_error!("a .nwk blob is little-endian and is read in place: big-endian targets are not supported");
 
+mod block;
 mod check;
 mod header;
 mod kind;
@@ -24,6 +25,7 @@ mod sequence;
 #[cfg(feature = "std")]
 mod write;
 
+pub use block::{BLOCK_OUTPUTS, BlockConv2d, BlockFullyConnected, BlockWeights};
 pub use check::ReadError;
 pub use header::{HEADER_BYTES, MAGIC, VERSION, arena_bytes, op_set};
 pub use kind::OpKind;

@@ -1,6 +1,6 @@
 //! Typed views of operations: what a kernel is given.
 
-use crate::{Constant, Embedding, LayerNorm, MatMul};
+use crate::{BlockConv2d, BlockFullyConnected, Constant, Embedding, LayerNorm, MatMul};
 
 /// Height, width, channels of one sample, in memory order (NHWC with N = 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -302,6 +302,10 @@ pub enum Op<'a> {
     SparseConv2d(PackedConv2d<'a>),
     /// Fully connected layer that skips blocks of zeros.
     SparseFullyConnected(PackedFullyConnected<'a>),
+    /// Convolution with blocks of plain bytes, all or some.
+    BlockConv2d(BlockConv2d<'a>),
+    /// Fully connected layer with blocks of plain bytes, all or some.
+    BlockFullyConnected(BlockFullyConnected<'a>),
     /// Product of two activations.
     MatMul(MatMul),
     /// Layer normalisation.

@@ -56,7 +56,7 @@ pub fn run<const OPS: u32>(
         #[cfg(niwaki_v6m)]
         Isa::V6m => run_v6m::<OPS>(op, operands, output, scratch),
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output) => true,
+        Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output, scratch) => true,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if crate::avx2::run::<OPS>(op, operands, output) => true,
         // Also what a folder has no kernel for, and instruction sets of other targets.
@@ -77,7 +77,7 @@ const fn has(ops: u32, kind: OpKind) -> bool {
 #[inline(always)]
 fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
     use crate::dsp;
-    use Operands::{InPlaceWith, One, Two};
+    use Operands::{InPlace, InPlaceWith, One, Two};
     match (op, operands) {
         (Op::PackedConv2d(op), One(x)) if has(OPS, OpKind::PackedConv2d) => {
             dsp::packed_conv2d(op, x, output, scratch);
@@ -94,10 +94,17 @@ fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
         (Op::PackedDepthwiseConv2d(op), One(x)) if has(OPS, OpKind::PackedDepthwiseConv2d) => {
             dsp::packed_depthwise_conv2d(op, x, output, scratch);
         }
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+            dsp::depthwise_conv2d(op, x, output, scratch);
+        }
         (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => dsp::avg_pool(op, x, output),
         (Op::MaxPool(op), One(x)) if has(OPS, OpKind::MaxPool) => dsp::max_pool(op, x, output),
         (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => dsp::add(op, a, b, output),
         (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => dsp::add_in_place(op, b, output),
+        (Op::Mul(op), Two(a, b)) if has(OPS, OpKind::Mul) => dsp::mul(op, a, b, output),
+        (Op::Mul(op), InPlaceWith(b)) if has(OPS, OpKind::Mul) => dsp::mul_in_place(op, b, output),
+        (Op::Lut(op), One(x)) if has(OPS, OpKind::Lut) => dsp::lut(op, x, output),
+        (Op::Lut(op), InPlace) if has(OPS, OpKind::Lut) => dsp::lut_in_place(op, output),
         (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }
     true
@@ -111,6 +118,7 @@ fn run_v6m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     use Operands::One;
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v6m::conv2d(op, x, output, scratch),
+        (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v6m::sparse_conv2d(op, x, output, scratch),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
             v6m::depthwise_conv2d(op, x, output, scratch);
         }
@@ -128,6 +136,7 @@ fn run_v7m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     use Operands::One;
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v7m::conv2d(op, x, output, scratch),
+        (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v7m::sparse_conv2d(op, x, output, scratch),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
             v7m::depthwise_conv2d(op, x, output, scratch);
         }
@@ -188,6 +197,10 @@ fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut 
         (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => scalar::sparse_conv2d(op, x, output),
         (Op::SparseFullyConnected(op), One(x)) if has(OPS, OpKind::SparseFullyConnected) => {
             scalar::sparse_fully_connected(op, x, output);
+        }
+        (Op::BlockConv2d(op), One(x)) if has(OPS, OpKind::BlockConv2d) => scalar::block_conv2d(op, x, output),
+        (Op::BlockFullyConnected(op), One(x)) if has(OPS, OpKind::BlockFullyConnected) => {
+            scalar::block_fully_connected(op, x, output);
         }
         (Op::MatMul(op), Two(a, b)) if has(OPS, OpKind::MatMul) => scalar::matmul(op, a, b, output),
         (Op::LayerNorm(op), One(x)) if has(OPS, OpKind::LayerNorm) => scalar::layer_norm(op, x, output),

@@ -6,7 +6,7 @@ mod model;
 pub use data::{CLASSES, SIDE, shift, split};
 pub use model::Digits;
 
-use niwaki_compile::{Project, capture};
+use niwaki_compile::{Project, Task, capture};
 
 /// What niwaki has to know about it.
 pub fn project() -> Project<Digits> {
@@ -15,7 +15,9 @@ pub fn project() -> Project<Digits> {
         folder: env!("CARGO_MANIFEST_DIR"),
         model: Digits::new,
         capture: |model| capture(model, [1, 1, SIDE, SIDE], Digits::forward),
+        weights: None,
         data: split,
         augment: Some(shift),
+        task: Task::CLASSIFICATION,
     }
 }

@@ -19,8 +19,9 @@ pub use variant::{Fill, Level, Variant};
 
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use niwaki_blob::{
-    Activation, AvgPool, Binary, Concat, Constant, Conv2d, Embedding, FullyConnected, LayerNorm, Lut, MatMul, MaxPool,
-    Op, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, Requantise, Shape, Softmax, Transpose, Window,
+    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Constant, Conv2d, Embedding,
+    FullyConnected, LayerNorm, Lut, MatMul, MaxPool, Op, PackedConv2d, PackedFullyConnected, PackedWeights, Pad,
+    Requantise, Shape, Softmax, Transpose, Window,
 };
 
 /// One operation with parameters and operands. Fields that its kind does not use hold nothing of interest.
@@ -68,8 +69,12 @@ pub struct Problem {
     pub epsilon: u64,
     /// Whether the first operand lies in the output.
     pub in_place: bool,
-    /// Rows of a group of packed weights, or of an embedding's table.
+    /// Rows of a group of packed weights, of a block, or of an embedding's table.
     pub rows: usize,
+    /// Blocks of a unit of block weights.
+    pub unit: usize,
+    /// The index of block weights.
+    pub index: Vec<u16>,
     /// The problem before its weights were packed: it has the same solution.
     pub plain: Option<Box<Problem>>,
     /// First operand.
@@ -104,6 +109,8 @@ impl Problem {
             epsilon: 0,
             in_place: false,
             rows: 0,
+            unit: 0,
+            index: vec![],
             plain: None,
             a: vec![],
             b: vec![],
@@ -144,6 +151,18 @@ impl Problem {
             OpKind::SparseConv2d => Op::SparseConv2d(self.packed_conv()),
             OpKind::PackedFullyConnected => Op::PackedFullyConnected(self.packed_layer()),
             OpKind::SparseFullyConnected => Op::SparseFullyConnected(self.packed_layer()),
+            OpKind::BlockConv2d => Op::BlockConv2d(BlockConv2d {
+                input,
+                output,
+                window,
+                input_zero_point: self.input_zero_points[0],
+                blocks: self.blocks(),
+            }),
+            OpKind::BlockFullyConnected => Op::BlockFullyConnected(BlockFullyConnected {
+                inputs: input.elements(),
+                outputs: output.elements(),
+                blocks: self.blocks(),
+            }),
             OpKind::MatMul => Op::MatMul(MatMul {
                 input_zero_points: self.input_zero_points,
                 multiplier: self.multipliers[0],
@@ -199,6 +218,19 @@ impl Problem {
             rows: self.rows,
             weights: &self.weights,
             rules: &self.bias,
+            zero_point: self.zero_point,
+            activation: self.activation,
+        }
+    }
+
+    fn blocks(&self) -> BlockWeights<'_> {
+        BlockWeights {
+            rows: self.rows,
+            unit: self.unit,
+            weights: &self.weights,
+            index: &self.index,
+            bias: &self.bias,
+            multipliers: &self.multipliers,
             zero_point: self.zero_point,
             activation: self.activation,
         }

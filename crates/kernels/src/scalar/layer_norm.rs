@@ -22,7 +22,7 @@ pub fn layer_norm(op: &LayerNorm<'_>, input: &[i8], output: &mut [i8]) {
         let rules = op.gamma.iter().zip(op.beta);
         for ((out, x), (gamma, beta)) in out.iter_mut().zip(x).zip(rules) {
             let d = count.wrapping_mul(i32::from(*x)).wrapping_sub(sum);
-            let normal = (i64::from(d) * i64::from(inverse) << 4 >> (31 - exponent)) as i32;
+            let normal = (((i64::from(d) * i64::from(inverse)) << 4) >> (31 - exponent)) as i32;
             let scaled = i64::from(normal) * i64::from(*gamma) + (i64::from(*beta) << 16);
             *out = op.activation.clamp((scaled.wrapping_add(1 << 31) >> 32) as i32);
         }
@@ -35,7 +35,7 @@ pub fn layer_norm(op: &LayerNorm<'_>, input: &[i8], output: &mut [i8]) {
 fn inverse_root(s: u64) -> (u32, u32) {
     let s = s.max(1);
     let exponent = s.leading_zeros() / 2;
-    let mantissa = (s << (2 * exponent) >> 32) as u32;
+    let mantissa = ((s << (2 * exponent)) >> 32) as u32;
     (((1 << 31) / mantissa.isqrt().max(1)), exponent.min(31))
 }
 

@@ -7,6 +7,9 @@
 mod add;
 mod avg_pool;
 pub(crate) mod axis;
+mod block;
+mod block_conv2d;
+mod block_fully_connected;
 mod concat;
 mod constant;
 mod conv2d;
@@ -28,6 +31,8 @@ mod transpose;
 
 pub use add::{add, add_in_place};
 pub use avg_pool::avg_pool;
+pub use block_conv2d::block_conv2d;
+pub use block_fully_connected::block_fully_connected;
 pub use concat::concat;
 pub use constant::constant;
 pub use conv2d::conv2d;

@@ -75,7 +75,9 @@ fn element(problem: &Problem, x: &Read<'_>, index: [i128; 3], at: usize) -> i8 {
         | Op::PackedDepthwiseConv2d(_)
         | Op::PackedFullyConnected(_)
         | Op::SparseConv2d(_)
-        | Op::SparseFullyConnected(_) => unreachable!("solved as the plain problem that it was"),
+        | Op::SparseFullyConnected(_)
+        | Op::BlockConv2d(_)
+        | Op::BlockFullyConnected(_) => unreachable!("solved as the plain problem that it was"),
         Op::MatMul(op) => matmul(problem, &op, index),
         Op::LayerNorm(op) => layer_norm(&op, &problem.a[at / op.shape.channels * op.shape.channels..], at),
         Op::Constant(op) => op.data[at],

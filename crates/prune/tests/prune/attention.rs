@@ -71,7 +71,9 @@ fn heads_and_feed_forward_neurons_leave() {
 fn the_residual_stream_stays_where_it_is_normalised() {
     let found = groups(&encoder(true)).unwrap();
     let reasons = frozen(&found);
-    assert!(reasons.iter().any(|(_, channels, reason)| *channels == 5 && reason.contains("normalised over by `norm1`")));
+    assert!(
+        reasons.iter().any(|(_, channels, reason)| *channels == 5 && reason.contains("normalised over by `norm1`"))
+    );
     // Without normalisation its channels are as any: the constant goes with them.
     let graph = encoder(false);
     let found = groups(&graph).unwrap();

@@ -1,8 +1,8 @@
 //! Tests of the pruner on whole graphs: couplings, decisions, and that masked and shrunk graphs agree.
 
 mod agreement;
-mod attention;
 mod allocation;
+mod attention;
 mod coupling;
 mod coupling_layout;
 mod decision;
