@@ -50,7 +50,7 @@ fn data() -> Result<DataSet, String> {
         let inputs = (start..start + count).flat_map(image).collect();
         Samples::new(vec![1, 6, 6], inputs, (start..start + count).map(|index| index % 3).collect())
     };
-    Ok(DataSet { train: part(0, 90).map_err(|e| e.to_string())?, test: part(90, 30).map_err(|e| e.to_string())? })
+    Ok(DataSet::new(part(0, 90).map_err(|e| e.to_string())?, part(90, 30).map_err(|e| e.to_string())?))
 }
 
 fn main() -> std::process::ExitCode {
@@ -59,6 +59,7 @@ fn main() -> std::process::ExitCode {
         folder: env!("CARGO_MANIFEST_DIR"),
         model: Net::new,
         capture: |net| capture(net, [1, 1, 6, 6], Net::forward),
+        weights: None,
         data,
         augment: None,
     })

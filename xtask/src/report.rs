@@ -171,6 +171,11 @@ fn add(table: &mut Table, what: &str, [before, after, ratio]: [String; 3]) {
 fn add_qualities(table: &mut Table, metric: &str, hosts: [&Variant; 2]) {
     add(table, &format!("{metric}, float"), quality(hosts.map(|host| Some(host.float_quality))));
     add(table, &format!("{metric}, int8, computed by the host"), quality(hosts.map(|host| Some(host.int8_quality))));
+    for [before, after] in hosts[0].more.iter().zip(&hosts[1].more).map(<[_; 2]>::from) {
+        let set = format!("{} ({} samples)", before.name, before.samples);
+        add(table, &format!("{metric} on {set}, float"), quality([before, after].map(|set| Some(set.float))));
+        add(table, &format!("{metric} on {set}, int8"), quality([before, after].map(|set| Some(set.int8))));
+    }
 }
 
 fn add_sizes(table: &mut Table, hosts: [&Variant; 2]) {

@@ -29,7 +29,7 @@ fn a_cortex_m7_agrees_with_scalar() {
 
 #[test]
 fn a_cortex_m33_agrees_with_scalar() {
-    check("thumbv8m.main-none-eabihf", "mps2-an505", "");
+    check("thumbv8m.main-none-eabihf", "mps2-an505", "dsp");
 }
 
 #[test]

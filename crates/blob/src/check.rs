@@ -2,7 +2,7 @@
 
 use crate::{
     Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, Op,
-    OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window,
+    OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window, block,
     header::{self, CRC_START, Section},
     packed, read,
 };
@@ -275,6 +275,11 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
                 && matches!(layer.packed.rows, 1 | 2 | 4)
                 && packed::streams(&layer.packed, layer.outputs, layer.quads(), FULLY_CONNECTED_STEP)
         }
+        Op::BlockConv2d(conv) => {
+            block::fits(record, &conv.blocks, conv.output.channels, conv.terms())
+                && slides(&conv.window, conv.input, conv.output)
+        }
+        Op::BlockFullyConnected(layer) => block::fits(record, &layer.blocks, layer.outputs, layer.inputs),
     }
 }
 

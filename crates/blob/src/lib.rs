@@ -11,6 +11,7 @@ extern crate std;
 #[cfg(target_endian = "big")]
 compile_error!("a .nwk blob is little-endian and is read in place: big-endian targets are not supported");
 
+mod block;
 mod check;
 mod header;
 mod manifest;
@@ -22,6 +23,7 @@ mod requantise;
 #[cfg(feature = "std")]
 mod write;
 
+pub use block::{BLOCK_OUTPUTS, BlockConv2d, BlockFullyConnected, BlockWeights};
 pub use check::ReadError;
 pub use header::{HEADER_BYTES, MAGIC, VERSION, arena_bytes, op_set};
 pub use manifest::{Interface, MAX_INTERFACES, MAX_RANK, Manifest};

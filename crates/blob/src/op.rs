@@ -1,5 +1,7 @@
 //! Typed views of operations: what a kernel is given.
 
+use crate::{BlockConv2d, BlockFullyConnected};
+
 /// What an operation is; the discriminants are the format's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -39,11 +41,15 @@ pub enum OpKind {
     SparseConv2d = 16,
     /// [`Op::SparseFullyConnected`].
     SparseFullyConnected = 17,
+    /// [`Op::BlockConv2d`].
+    BlockConv2d = 18,
+    /// [`Op::BlockFullyConnected`].
+    BlockFullyConnected = 19,
 }
 
 impl OpKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Conv2d,
         Self::DepthwiseConv2d,
         Self::FullyConnected,
@@ -61,6 +67,8 @@ impl OpKind {
         Self::PackedFullyConnected,
         Self::SparseConv2d,
         Self::SparseFullyConnected,
+        Self::BlockConv2d,
+        Self::BlockFullyConnected,
     ];
 
     /// The kind with this number in the format.
@@ -98,6 +106,8 @@ impl OpKind {
             Self::PackedFullyConnected => "packed_fully_connected",
             Self::SparseConv2d => "sparse_conv2d",
             Self::SparseFullyConnected => "sparse_fully_connected",
+            Self::BlockConv2d => "block_conv2d",
+            Self::BlockFullyConnected => "block_fully_connected",
         }
     }
 }
@@ -402,4 +412,8 @@ pub enum Op<'a> {
     SparseConv2d(PackedConv2d<'a>),
     /// Fully connected layer that skips blocks of zeros.
     SparseFullyConnected(PackedFullyConnected<'a>),
+    /// Convolution with blocks of plain bytes, all or some.
+    BlockConv2d(BlockConv2d<'a>),
+    /// Fully connected layer with blocks of plain bytes, all or some.
+    BlockFullyConnected(BlockFullyConnected<'a>),
 }

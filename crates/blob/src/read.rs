@@ -1,9 +1,11 @@
 //! A blob in memory, checked once, and views into it.
 
 use crate::{
-    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, HEADER_BYTES, Lut, MAX_INTERFACES, Manifest, MaxPool,
-    Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError, Requantise, Shape,
-    Softmax, TensorRecord, Transpose, Window, check,
+    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Conv2d, FullyConnected,
+    HEADER_BYTES, Lut, MAX_INTERFACES, Manifest, MaxPool, Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected,
+    PackedWeights, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord, Transpose, Window,
+    block::Extent,
+    check,
     header::{Header, Section},
 };
 use core::ops::Range;
@@ -168,6 +170,19 @@ impl<'a> Blob<'a> {
                     _ => Op::SparseFullyConnected(layer),
                 }
             }
+            OpKind::BlockConv2d => {
+                let window = window(record);
+                let taps = window.kernel[0].saturating_mul(window.kernel[1]);
+                let quads = taps.saturating_mul(from.channels).div_ceil(4);
+                let blocks = self.blocks(record, &output, to.channels, quads);
+                let input_zero_point = input.zero_point;
+                Op::BlockConv2d(BlockConv2d { input: from, output: to, window, input_zero_point, blocks })
+            }
+            OpKind::BlockFullyConnected => {
+                let (inputs, outputs) = (from.elements(), to.elements());
+                let blocks = self.blocks(record, &output, outputs, inputs.div_ceil(4));
+                Op::BlockFullyConnected(BlockFullyConnected { inputs, outputs, blocks })
+            }
         })
     }
 
@@ -225,6 +240,20 @@ impl<'a> Blob<'a> {
             rows,
             weights: self.weights(record, if sparse { u64::from(record.q[1].unsigned_abs()) } else { dense }),
             rules: self.words(record.bias, groups * rows * 2),
+            zero_point: output.zero_point,
+            activation: activation(record),
+        }
+    }
+
+    fn blocks(&self, record: &OpRecord, output: &Tensor, outputs: usize, quads: usize) -> BlockWeights<'a> {
+        let extent = Extent::of(record, outputs, quads);
+        BlockWeights {
+            rows: extent.rows,
+            unit: extent.unit,
+            weights: self.weights(record, extent.weights),
+            index: extent.index.map_or(&[], |(start, entries)| self.cast(start, entries.saturating_mul(2))),
+            bias: self.words(record.bias, extent.outputs),
+            multipliers: self.words(record.multipliers, extent.outputs),
             zero_point: output.zero_point,
             activation: activation(record),
         }

@@ -42,7 +42,7 @@ fn truncated() {
 #[test]
 fn not_a_blob_and_version() {
     assert_eq!(sealed(|blob| blob[0] = b'n'), Some(ReadError::NotABlob));
-    assert_eq!(sealed(|blob| blob[5] = 1), Some(ReadError::Version { found: 258 }));
+    assert_eq!(sealed(|blob| blob[5] = 1), Some(ReadError::Version { found: 259 }));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn tensor_records() {
 
 #[test]
 fn unknown_operations() {
-    for number in [0, 18, 255] {
+    for number in [0, OpKind::ALL.len() as u8 + 1, 255] {
         let found = changed(OpKind::Lut, |op| op.kind = number).err();
         assert_eq!(found, rejected(ReadError::UnknownOp { index: 0, kind: number }));
     }
@@ -261,6 +261,39 @@ fn packed_weights() {
         ],
     );
     refuses(&[SparseConv2d], &[("four rows", |op| op.q[0] = 4), ("a window that the stream leaves", |op| op.p[0] = 1)]);
+}
+
+#[test]
+fn block_weights() {
+    let kinds = [OpKind::BlockConv2d, OpKind::BlockFullyConnected];
+    refuses(
+        &kinds,
+        &[
+            ("weights outside", |op| op.weights = 1 << 20),
+            ("a weight of -128", |op| op.weights = common::WEIGHTS),
+            ("biases outside", |op| op.bias = 1 << 20),
+            ("odd multipliers", |op| op.multipliers = common::BIAS),
+            ("a shift", |op| op.shift = 1),
+            ("no rows", |op| op.q[0] = 0),
+            ("three rows", |op| op.q[0] = 3),
+            ("two rows, whose groups have no units", |op| op.q[0] = 2),
+            ("units of one", |op| op.groups = 1),
+            ("units of three", |op| op.groups = 3),
+            ("units of four, of which there are not as many", |op| op.groups = 4),
+            ("fewer blocks", |op| op.q[1] = 2),
+            ("more blocks", |op| op.q[1] = 6),
+            ("a negative number of blocks", |op| op.q[1] = -4),
+            ("an index outside", |op| op.q[2] = 1 << 20),
+            ("quads outside", |op| op.q[2] = common::RULES as i32),
+            ("a negative index", |op| op.q[2] = -2),
+        ],
+    );
+    refuses(&kinds[..1], &[("windows past the input", |op| op.p[3] = 3), ("no taps", |op| op.p[0] = 0)]);
+    // Two groups of eight and of five quads: without an index they are all there, the latter in three units.
+    for kind in kinds {
+        assert_eq!(changed(kind, |op| op.q = [4, 0, -1]).err(), None, "{kind:?}");
+        assert_eq!(changed(kind, |op| (op.q, op.groups) = ([4, 0, -1], 4)).err(), None, "{kind:?}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@
 //!         folder: env!("CARGO_MANIFEST_DIR"),
 //!         model: Net::new,
 //!         capture: |net| niwaki_compile::capture(net, [1, 64], Net::forward),
+//!         weights: None,
 //!         data,
 //!         augment: None,
 //!     })
@@ -30,13 +31,16 @@ mod project;
 mod recipe;
 mod stages;
 mod street;
+mod weights;
 
 pub use cli::main;
 pub use error::CompileError;
 pub use niwaki_capture::{CaptureError, CaptureOptions, capture, capture_with};
 pub use niwaki_graph::Graph;
+pub use niwaki_quantise::Quantisation;
 pub use niwaki_train::{ChaCha8Rng, Samples};
-pub use project::{DataSet, Project};
+pub use project::{DataSet, Fill, Project};
 pub use recipe::{BlockShape, Calibration, FineTune, Importance, Prune, Quantise, Recipe, Train};
 pub use stages::{Int8, Pruned, quantise_and_pack};
 pub use street::{Context, Watch, pack, prune, train};
+pub use weights::weights_in_order;

@@ -3,6 +3,7 @@
 use burn::{module::Module, tensor::Device};
 use niwaki_capture::CaptureError;
 use niwaki_graph::Graph;
+use niwaki_quantise::Quantisation;
 use niwaki_train::{ChaCha8Rng, Samples};
 
 /// Samples to learn from and samples to be judged by.
@@ -10,9 +11,23 @@ use niwaki_train::{ChaCha8Rng, Samples};
 pub struct DataSet {
     /// For training, fine-tuning and calibration.
     pub train: Samples,
-    /// For reporting alone.
+    /// For reporting alone; boards run these.
     pub test: Samples,
+    /// More samples for reporting, each set with its name: the host alone runs them.
+    pub more: Vec<(String, Samples)>,
+    /// How inputs are quantised, where that is not for calibration to choose: a front end yields int8.
+    pub input: Option<Quantisation>,
 }
+
+impl DataSet {
+    /// Training and test samples, and nothing else.
+    pub fn new(train: Samples, test: Samples) -> Self {
+        Self { train, test, more: Vec::new(), input: None }
+    }
+}
+
+/// Puts trained weights into a captured graph; an error says what is missing and what to do.
+pub type Fill = fn(&mut Graph) -> Result<(), String>;
 
 /// A model and its data.
 pub struct Project<M: Module> {
@@ -24,6 +39,9 @@ pub struct Project<M: Module> {
     pub model: fn(&Device) -> M,
     /// Its forward pass as a graph; [`crate::capture`] with the shape of one input.
     pub capture: fn(&M) -> Result<Graph, CaptureError>,
+    /// Puts trained weights into the captured graph, where they are neither the module's own nor in its folder; see
+    /// [`crate::weights_in_order`].
+    pub weights: Option<Fill>,
     /// Its data; an error says what is missing and what to do.
     pub data: fn() -> Result<DataSet, String>,
     /// Changes a training sample in place each time it is used.

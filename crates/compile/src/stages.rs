@@ -1,6 +1,6 @@
 //! Single stages that the street puts in a row.
 
-use crate::{Calibration, CompileError, Importance, Prune, Quantise, Recipe, Samples};
+use crate::{Calibration, CompileError, DataSet, Importance, Prune, Quantise, Recipe, Samples};
 use burn::tensor::Device;
 use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
@@ -76,17 +76,18 @@ pub struct Int8 {
     pub macs: usize,
     /// Size of the arena.
     pub arena_bytes: usize,
+    /// Share that the blob gets right of each of [`DataSet::more`].
+    pub more: Vec<f64>,
 }
 
 /// Folds, calibrates, quantises, plans and packs a graph, and runs the test samples through the result on the host's
 /// runtime: the code that runs on boards.
 ///
-/// `calibration` are training samples: the first `recipe.samples` of them are looked at.
+/// Calibration looks at the first `recipe.samples` of the training samples.
 pub fn quantise_and_pack(
     name: &str,
     graph: &Graph,
-    calibration: &Samples,
-    test: &Samples,
+    data: &DataSet,
     recipe: &Quantise,
     recipe_hash: [u8; 32],
     device: &Device,
@@ -94,20 +95,26 @@ pub fn quantise_and_pack(
     let folded = fold_batch_norm(graph);
     let module = GraphModule::new(&folded, device)?;
     let mut histograms = niwaki_quantise::Calibration::new(folded.values.len());
-    let seen = calibration.slice(0..recipe.samples.min(calibration.len()));
+    let seen = data.train.slice(0..recipe.samples.min(data.train.len()));
     niwaki_train::observe(&module, &seen, BATCH, &mut |id, _, data| histograms.observe(id, data))?;
     let method = match recipe.calibration {
         Calibration::MinMax => Method::MinMax,
         Calibration::Percentile => Method::Percentile(recipe.percentile),
         Calibration::Mse => Method::Mse,
     };
-    let quantised = quantise(&folded, &histograms.ranges(method))?;
+    let mut ranges = histograms.ranges(method);
+    if let Some(input) = data.input {
+        ranges[folded.inputs[0].0] = input.range();
+    }
+    let quantised = quantise(&folded, &ranges)?;
     let plan = niwaki_plan::plan(&quantised)?;
     let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
-    let eval = run(&blob, &plan, test)?;
+    let eval = run(&blob, &plan, &data.test)?;
+    let top1 = |(_, samples): &(_, _)| Ok(run(&blob, &plan, samples)?.top1());
+    let more = data.more.iter().map(top1).collect::<Result<_, CompileError>>()?;
     let arena_bytes = niwaki::arena_bytes(&blob);
     let (parameters, macs) = (folded.parameter_count(), folded.total_macs());
-    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, blob })
+    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, more, blob })
 }
 
 /// Runs samples through a blob on the host.

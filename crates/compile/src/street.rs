@@ -4,7 +4,7 @@ use crate::stages::{self, cut, float_top1, quantise_and_pack, recover};
 use crate::{CompileError, DataSet, Project, Recipe};
 use burn::{module::Module, tensor::Device};
 use niwaki_graph::Graph;
-use niwaki_pack::artefact::{Report, Variant, write_atomically};
+use niwaki_pack::artefact::{Quality, Report, Variant, write_atomically};
 use niwaki_prune::hidden_channels;
 use niwaki_train::{Progress, TrainingData};
 use serde::{Deserialize, Serialize};
@@ -161,7 +161,8 @@ pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(R
     for (index, file) in [UNPRUNED_GRAPH, PRUNED_GRAPH].into_iter().enumerate() {
         let graph = Graph::load(&context.out.join(file))?;
         let (recipe, device) = (&context.recipe.quantise, &context.device);
-        let int8 = quantise_and_pack(project.name, &graph, &data.train, &data.test, recipe, hash, device)?;
+        let int8 = quantise_and_pack(project.name, &graph, &data, recipe, hash, device)?;
+        let more = more_qualities(&graph, &data, &int8.more, device)?;
         let (blob, eval) = (format!("{}.nwk", names[index]), format!("{}.eval.safetensors", names[index]));
         let variant = Variant {
             blob: blob.clone(),
@@ -169,6 +170,7 @@ pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(R
             samples: int8.eval.len(),
             float_quality: qualities[index],
             int8_quality: int8.eval.top1(),
+            more,
             parameters: int8.parameters,
             macs: int8.macs,
             blob_bytes: int8.blob.len(),
@@ -194,6 +196,15 @@ pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(R
     Ok((report, written))
 }
 
+/// How good a network is on the samples that only the host runs.
+fn more_qualities(graph: &Graph, data: &DataSet, int8: &[f64], device: &Device) -> Result<Vec<Quality>, CompileError> {
+    let quality = |((name, samples), int8): (&(String, niwaki_train::Samples), &f64)| {
+        let float = float_top1(graph, samples, device)?;
+        Ok(Quality { name: name.clone(), samples: samples.len(), float, int8: *int8 })
+    };
+    data.more.iter().zip(int8).map(quality).collect()
+}
+
 /// The captured graph with fresh weights, or the model's own.
 pub(crate) fn fresh<M: Module>(project: &Project<M>, context: &Context) -> Result<Graph, CompileError> {
     context.device.seed(context.recipe.seed);
@@ -211,6 +222,11 @@ fn trained<M: Module>(
     let installed = Path::new(project.folder).join(WEIGHTS);
     if installed.exists() {
         return Ok((with_weights(project, graph, &installed)?, Vec::new()));
+    }
+    if let Some(fill) = project.weights {
+        let mut graph = graph;
+        fill(&mut graph).map_err(CompileError::Data)?;
+        return Ok((graph, Vec::new()));
     }
     if context.recipe.train.is_none() {
         return Ok((graph, Vec::new()));
@@ -254,7 +270,8 @@ fn hash_graph(hasher: &mut Sha256, graph: &Graph) {
 }
 
 fn hash_data(hasher: &mut Sha256, data: &DataSet) {
-    for samples in [&data.train, &data.test] {
+    let more = data.more.iter().map(|(_, samples)| samples);
+    for samples in [&data.train, &data.test].into_iter().chain(more) {
         samples.inputs.iter().for_each(|x| hasher.update(x.to_le_bytes()));
         samples.labels.iter().for_each(|label| hasher.update((*label as u64).to_le_bytes()));
     }

@@ -51,7 +51,7 @@ pub fn run<const OPS: u32>(
         #[cfg(niwaki_v6m)]
         Isa::V6m => run_v6m::<OPS>(op, operands, output, scratch),
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output) => true,
+        Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output, scratch) => true,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if crate::avx2::run::<OPS>(op, operands, output) => true,
         // Also what a folder has no kernel for, and instruction sets of other targets.
@@ -183,6 +183,10 @@ fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut 
         (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => scalar::sparse_conv2d(op, x, output),
         (Op::SparseFullyConnected(op), One(x)) if has(OPS, OpKind::SparseFullyConnected) => {
             scalar::sparse_fully_connected(op, x, output);
+        }
+        (Op::BlockConv2d(op), One(x)) if has(OPS, OpKind::BlockConv2d) => scalar::block_conv2d(op, x, output),
+        (Op::BlockFullyConnected(op), One(x)) if has(OPS, OpKind::BlockFullyConnected) => {
+            scalar::block_fully_connected(op, x, output);
         }
         _ => return false,
     }

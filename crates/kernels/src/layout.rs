@@ -1,5 +1,9 @@
 //! Host side of packed weights: plain ones become what SPEC.md calls blocks, streams and rules.
 
+mod block;
+
+pub use block::{Blocks, filled};
+
 use alloc::vec::Vec;
 use niwaki_blob::STREAM_SLACK;
 

@@ -40,6 +40,8 @@ pub struct Variant {
     pub float_quality: f64,
     /// Fraction right in int8 on the host.
     pub int8_quality: f64,
+    /// How good it is on further sets of samples, which only the host ran.
+    pub more: Vec<Quality>,
     /// Parameters of the float network, after folding batch normalisation.
     pub parameters: usize,
     /// Multiply-accumulates of one inference.
@@ -52,6 +54,20 @@ pub struct Variant {
     pub channels: usize,
     /// The operations in the blob's order.
     pub layers: Vec<Layer>,
+}
+
+/// How good a network is on one set of samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quality {
+    /// Name of the set.
+    pub name: String,
+    /// Number of samples.
+    pub samples: usize,
+    /// Fraction right in f32 on Burn.
+    pub float: f64,
+    /// Fraction right in int8 on the host.
+    pub int8: f64,
 }
 
 /// One operation of a blob.

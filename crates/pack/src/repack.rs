@@ -2,8 +2,8 @@
 
 use crate::cost::{Cost, dsp};
 use niwaki_blob::{
-    AlignedBytes, Blob, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, TensorRecord, WriteError,
-    Writer,
+    AlignedBytes, Blob, BlockWeights, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, TensorRecord,
+    WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -68,12 +68,23 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
         Op::PackedFullyConnected(op) | Op::SparseFullyConnected(op) => {
             weighted(op.packed.weights, op.packed.rules, &[]);
         }
+        Op::BlockConv2d(op) => blocks(&mut record, &op.blocks, writer),
+        Op::BlockFullyConnected(op) => blocks(&mut record, &op.blocks, writer),
         Op::AvgPool(op) => record.multipliers = writer.data(op.requantise.multipliers),
         Op::Lut(op) => record.weights = writer.data(op.table),
         Op::Softmax(op) => record.weights = writer.data(op.table),
         Op::Add(_) | Op::Mul(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Pad(_) | Op::Transpose(_) => (),
     }
     record
+}
+
+fn blocks(record: &mut OpRecord, blocks: &BlockWeights<'_>, writer: &mut Writer) {
+    record.weights = writer.data(blocks.weights);
+    record.bias = writer.data(blocks.bias);
+    record.multipliers = writer.data(blocks.multipliers);
+    if !blocks.is_dense() {
+        record.q[2] = writer.data(blocks.index) as i32;
+    }
 }
 
 /// Weights in another layout.

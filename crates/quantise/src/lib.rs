@@ -35,6 +35,11 @@ impl Quantisation {
         Self { scale, zero_point }
     }
 
+    /// The real values that it stands for: [`Quantisation::of`] this is `self` again, as near as `f32` allows.
+    pub fn range(self) -> Range {
+        Range { min: self.dequantise(i8::MIN), max: self.dequantise(i8::MAX) }
+    }
+
     /// The nearest int8, saturating.
     pub fn quantise(self, real: f32) -> i8 {
         ((real / self.scale).round() + f32::from(self.zero_point)).clamp(-128.0, 127.0) as i8

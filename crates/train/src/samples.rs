@@ -63,6 +63,20 @@ impl Samples {
         }
     }
 
+    /// The samples of several sets of one shape, one set after the other.
+    ///
+    /// # Panics
+    /// If their shapes differ.
+    pub fn concatenated(sets: impl IntoIterator<Item = Self>) -> Self {
+        let joined = sets.into_iter().reduce(|mut all, set| {
+            assert_eq!(all.input_shape, set.input_shape, "sets of one shape");
+            all.inputs.extend(set.inputs);
+            all.labels.extend(set.labels);
+            all
+        });
+        joined.unwrap_or_default()
+    }
+
     fn check_lengths(&self) -> Result<(), TrainError> {
         let expected = self.len() * self.sample_len();
         if self.inputs.len() != expected {
@@ -108,6 +122,13 @@ mod tests {
     fn lengths_have_to_agree() {
         let error = Samples::new(vec![2, 2], vec![0.0; 7], vec![0, 1]).expect_err("one element is missing");
         assert_eq!(error.to_string(), "2 labels need 8 input elements of shape [2, 2], there are 7");
+    }
+
+    #[test]
+    fn sets_follow_each_other() {
+        let set = |from: usize| Samples::new(vec![1], vec![from as f32], vec![from]).expect("fits");
+        let both = Samples::concatenated([set(3), set(4)]);
+        assert_eq!((both.inputs, both.labels), (vec![3.0, 4.0], vec![3, 4]));
     }
 
     #[test]

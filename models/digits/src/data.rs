@@ -24,7 +24,7 @@ pub fn split() -> Result<DataSet, String> {
         labels.push(usize::from(record[RECORD - 1]));
     }
     let [train, test] = parts.map(|(inputs, labels)| Samples::new(shape(), inputs, labels));
-    Ok(DataSet { train: train.map_err(|e| e.to_string())?, test: test.map_err(|e| e.to_string())? })
+    Ok(DataSet::new(train.map_err(|e| e.to_string())?, test.map_err(|e| e.to_string())?))
 }
 
 /// Moves an image by up to one pixel each way; what comes in is background.

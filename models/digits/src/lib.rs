@@ -15,6 +15,7 @@ pub fn project() -> Project<Digits> {
         folder: env!("CARGO_MANIFEST_DIR"),
         model: Digits::new,
         capture: |model| capture(model, [1, 1, SIDE, SIDE], Digits::forward),
+        weights: None,
         data: split,
         augment: Some(shift),
     }

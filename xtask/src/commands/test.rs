@@ -80,8 +80,8 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     for name in board::all(work) {
         firmware(work, run, &name);
     }
-    for target in NO_PANIC {
-        run.step(&format!("no panic can be reached, {target}"), || no_panic(work, target));
+    for (target, features) in NO_PANIC {
+        run.step(&format!("no panic can be reached, {target}"), || no_panic(work, target, features));
     }
     with_burn(work, run, &burn, quick);
     run.step("Burn devices agree", || Outcome::skipped("a build of its own: cargo xtask test --devices"));
@@ -116,13 +116,18 @@ fn emulated_kernels(work: &Workplace, cpu: &str) -> Outcome {
     tests(&mut command, &format!("testing kernels on {cpu}"))
 }
 
-/// Targets of the device crates that are linked without a panic handler.
-const NO_PANIC: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf"];
+/// Targets of the device crates that are linked without a panic handler, and features of the program.
+const NO_PANIC: [(&str, &str); 4] = [
+    ("thumbv6m-none-eabi", ""),
+    ("thumbv7m-none-eabi", ""),
+    ("thumbv7em-none-eabihf", ""),
+    ("thumbv8m.main-none-eabihf", "niwaki/dsp"),
+];
 
 /// Links the whole runtime with a panic handler that does not exist: that fails if a panic can be reached.
-fn no_panic(work: &Workplace, target: &str) -> Outcome {
+fn no_panic(work: &Workplace, target: &str, features: &str) -> Outcome {
     let mut command = cargo(&work.root);
-    command.args(["build", "--release", "--target", target, "--manifest-path"]);
+    command.args(["build", "--release", "--target", target, "--features", features, "--manifest-path"]);
     command.arg("crates/runtime/tests/no_panic/Cargo.toml").arg("--target-dir").arg(work.target().join("no-panic"));
     check(&mut command, "linking without panics")
 }

@@ -109,7 +109,7 @@ fn a_damaged_blob_is_refused() {
     };
     assert!(refused(&good[..100]).contains("given.nwk: the blob is cut off"));
     assert!(refused(&changed(good.len() - 3)).contains("given.nwk: the blob is damaged: its checksum does not match"));
-    assert!(refused(&changed(4)).contains("given.nwk: blob of format version 18; this reader knows version 2"));
+    assert!(refused(&changed(4)).contains("given.nwk: blob of format version 19; this reader knows version 3"));
     assert!(refused(&changed(0)).contains("given.nwk: not a .nwk blob"));
 
     fs::write(model.results().join("sample.nwk"), &good[..100]).unwrap();

@@ -58,6 +58,7 @@ impl FakeModel {
             samples: samples as usize,
             float_quality: 1.0,
             int8_quality: 1.0,
+            more: Vec::new(),
             parameters: 0,
             macs: 0,
             blob_bytes: fs::read(blob).unwrap().len(),

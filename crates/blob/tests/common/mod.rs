@@ -21,6 +21,9 @@ pub(crate) const ZEROS: u32 = 1280;
 pub(crate) const CONV_STREAM: u32 = 1536;
 pub(crate) const LAYER_STREAM: u32 = 1584;
 
+/// And an index of block weights: two groups of one unit of two blocks each.
+pub(crate) const INDEX: u32 = 1632;
+
 pub(crate) fn tensor(offset: u32, shape: [u16; 3]) -> TensorRecord {
     TensorRecord { offset, shape, zero_point: -3, reserved: 0, scale: 0.125 }
 }
@@ -67,6 +70,7 @@ pub(crate) fn finish(
     assert_eq!(writer.data(&[0i8; 256]), ZEROS);
     assert_eq!(writer.data(&stream([64, 64], 8)), CONV_STREAM);
     assert_eq!(writer.data(&stream([0, -1], 16)), LAYER_STREAM);
+    assert_eq!(writer.data(&[1u16, 1, 3, 0, 2, 1]), INDEX);
     writer.finish(manifest, 256, 0)
 }
 
@@ -140,6 +144,14 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
         }
         OpKind::SparseFullyConnected => {
             (op.bias, op.weights, op.q) = (RULES, LAYER_STREAM, [4, 40, 0]);
+            [1, 1, 7]
+        }
+        OpKind::BlockConv2d => {
+            (op.p, op.groups, op.weights, op.q) = (window, 2, ZEROS, [4, 4, INDEX as i32]);
+            [4, 4, 5]
+        }
+        OpKind::BlockFullyConnected => {
+            (op.groups, op.weights, op.q) = (2, ZEROS, [4, 4, INDEX as i32]);
             [1, 1, 7]
         }
     };

@@ -70,6 +70,7 @@ unsafe extern "C" {
 // r0 to r5 pairs of taps (top, middle) and (middle, bottom) of three columns, r6 and r7 sums, r8 and r9 pairs of rows,
 // r10 bias, r11 columns, r12 output, lr from pixel to pixel.
 global_asm!(
+    cpu!(),
     r#"
     .macro nw_enter
     push {{r4-r11, lr}}

@@ -55,6 +55,7 @@ unsafe extern "C" {
 // r0 to r3 sums, r4 and r5 input, r6 to r9 weights, r10 for a widened one, r11 end of input, r12 input's and lr weights'
 // address.
 global_asm!(
+    cpu!(),
     r#"
     .macro nc_enter
     push {{r4-r11, lr}}

@@ -5,6 +5,20 @@
 //! one SXTB16 serves two rows, and the sum of row b is what is left of the other sum ("SPEC.md", packed weights).
 //! Hot loops are assembly with all fourteen registers; what surrounds them is Rust.
 
+/// What assembly starts with: the target of Armv8-M cores does not say that they have the extension.
+#[cfg(niwaki_armv8m)]
+macro_rules! cpu {
+    () => {
+        ".cpu cortex-m33"
+    };
+}
+#[cfg(not(niwaki_armv8m))]
+macro_rules! cpu {
+    () => {
+        ""
+    };
+}
+
 mod add;
 mod avg_pool;
 mod conv;

@@ -21,6 +21,7 @@ unsafe extern "C" {
 }
 
 global_asm!(
+    cpu!(),
     r#"
     .section .text.niwaki_dsp_widen, "ax", %progbits
     .global niwaki_dsp_widen

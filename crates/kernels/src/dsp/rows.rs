@@ -53,6 +53,7 @@ unsafe extern "C" {
 }
 
 global_asm!(
+    cpu!(),
     r#"
     .macro nd_enter
     push {{r4-r11, lr}}

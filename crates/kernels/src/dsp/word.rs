@@ -10,7 +10,7 @@ macro_rules! instruction {
             let result: u32;
             // SAFETY: the instruction reads and writes the named registers only, and every core of this module has it.
             unsafe {
-                asm!($text, result = lateout(reg) result, $($argument = in(reg) $argument),*,
+                asm!(cpu!(), $text, result = lateout(reg) result, $($argument = in(reg) $argument),*,
                     options(pure, nomem, nostack, preserves_flags));
             }
             result
@@ -37,7 +37,7 @@ pub(super) fn max8(a: u32, b: u32) -> u32 {
     let result: u32;
     // SAFETY: both instructions read and write the named registers and the GE flags only, which no Rust code keeps.
     unsafe {
-        asm!("ssub8 {result}, {a}, {b}", "sel {result}, {a}, {b}",
+        asm!(cpu!(), "ssub8 {result}, {a}, {b}", "sel {result}, {a}, {b}",
             result = out(reg) result, a = in(reg) a, b = in(reg) b, options(pure, nomem, nostack));
     }
     result

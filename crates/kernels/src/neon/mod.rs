@@ -33,7 +33,13 @@ pub(crate) fn has_dot() -> bool {
 
 /// Runs one operation; `false`, with the output as it was, where a scalar kernel has to.
 #[inline(always)]
-pub(crate) fn run<const OPS: u32>(isa: Isa, op: &Op<'_>, operands: Operands<'_>, output: &mut [i8]) -> bool {
+pub(crate) fn run<const OPS: u32>(
+    isa: Isa,
+    op: &Op<'_>,
+    operands: Operands<'_>,
+    output: &mut [i8],
+    _scratch: &mut [i8],
+) -> bool {
     use Operands::{InPlaceWith, One, Two};
     // A constant guard: what it excludes is not linked.
     const fn has(ops: u32, kind: OpKind) -> bool {

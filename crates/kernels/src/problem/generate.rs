@@ -12,10 +12,11 @@ use alloc::boxed::Box;
 pub fn all(seed: u64) -> impl Iterator<Item = Problem> {
     let filled = Variant::ALL.iter().enumerate().flat_map(move |(at, variant)| {
         let seed = seed.wrapping_mul(31).wrapping_add(at as u64);
-        let parts: [Box<dyn Iterator<Item = Problem>>; 3] = [
+        let parts: [Box<dyn Iterator<Item = Problem>>; 4] = [
             Box::new(window::all(*variant, seed)),
             Box::new(element::all(*variant, seed)),
             Box::new(packed::all(*variant, seed)),
+            Box::new(packed::in_blocks(*variant, seed)),
         ];
         parts.into_iter().flatten()
     });

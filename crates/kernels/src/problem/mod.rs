@@ -19,8 +19,8 @@ pub use variant::{Fill, Level, Variant};
 
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use niwaki_blob::{
-    Activation, AvgPool, Binary, Concat, Conv2d, FullyConnected, Lut, MaxPool, Op, PackedConv2d, PackedFullyConnected,
-    PackedWeights, Pad, Requantise, Shape, Softmax, Transpose, Window,
+    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Conv2d, FullyConnected, Lut,
+    MaxPool, Op, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, Requantise, Shape, Softmax, Transpose, Window,
 };
 
 /// One operation with parameters and operands. Fields that its kind does not use hold nothing of interest.
@@ -62,8 +62,12 @@ pub struct Problem {
     pub perm: [usize; 3],
     /// Whether the first operand lies in the output.
     pub in_place: bool,
-    /// Rows of a group of packed weights.
+    /// Rows of a group of packed weights, or of a block.
     pub rows: usize,
+    /// Blocks of a unit of block weights.
+    pub unit: usize,
+    /// The index of block weights.
+    pub index: Vec<u16>,
     /// The problem before its weights were packed: it has the same solution.
     pub plain: Option<Box<Problem>>,
     /// First operand.
@@ -95,6 +99,8 @@ impl Problem {
             perm: [0, 1, 2],
             in_place: false,
             rows: 0,
+            unit: 0,
+            index: vec![],
             plain: None,
             a: vec![],
             b: vec![],
@@ -135,6 +141,18 @@ impl Problem {
             OpKind::SparseConv2d => Op::SparseConv2d(self.packed_conv()),
             OpKind::PackedFullyConnected => Op::PackedFullyConnected(self.packed_layer()),
             OpKind::SparseFullyConnected => Op::SparseFullyConnected(self.packed_layer()),
+            OpKind::BlockConv2d => Op::BlockConv2d(BlockConv2d {
+                input,
+                output,
+                window,
+                input_zero_point: self.input_zero_points[0],
+                blocks: self.blocks(),
+            }),
+            OpKind::BlockFullyConnected => Op::BlockFullyConnected(BlockFullyConnected {
+                inputs: input.elements(),
+                outputs: output.elements(),
+                blocks: self.blocks(),
+            }),
         }
     }
 
@@ -171,6 +189,19 @@ impl Problem {
             rows: self.rows,
             weights: &self.weights,
             rules: &self.bias,
+            zero_point: self.zero_point,
+            activation: self.activation,
+        }
+    }
+
+    fn blocks(&self) -> BlockWeights<'_> {
+        BlockWeights {
+            rows: self.rows,
+            unit: self.unit,
+            weights: &self.weights,
+            index: &self.index,
+            bias: &self.bias,
+            multipliers: &self.multipliers,
             zero_point: self.zero_point,
             activation: self.activation,
         }

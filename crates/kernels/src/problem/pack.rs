@@ -1,7 +1,7 @@
 //! Plain problems in the layouts of packed and sparse kinds.
 
 use super::{Problem, Random};
-use crate::layout::{Rows, depthwise, rules};
+use crate::layout::{Rows, depthwise, filled, rules};
 use alloc::{boxed::Box, format};
 use niwaki_blob::{CONV_STEP, FULLY_CONNECTED_STEP, OpKind};
 
@@ -17,12 +17,24 @@ pub enum Form {
         /// How many blocks of a hundred are kept.
         kept: u8,
     },
+    /// Block weights of whole bytes.
+    Blocks {
+        /// Rows of a block: 1, 2 or 4.
+        rows: usize,
+        /// Blocks of a unit: 2 or 4.
+        unit: usize,
+        /// How many blocks of a hundred are kept; all, without an index, where it says nothing.
+        kept: Option<u8>,
+    },
 }
 
 impl Problem {
     /// The same problem with its weights in another layout, as far as that can hold them: weights of -128 become
     /// -127, blocks that are not kept 0, and there is no shift. `None` for kinds and geometries without that layout.
     pub fn packed(mut self, form: Form, seed: u64) -> Option<Self> {
+        if let Form::Blocks { rows, unit, kept } = form {
+            return self.in_blocks(rows, unit, kept, seed);
+        }
         let (kind, rows, step) = match (self.kind, form) {
             (OpKind::Conv2d, _) if self.groups != 1 => return None,
             (OpKind::Conv2d, Form::Dense) => (OpKind::PackedConv2d, 2, 0),
@@ -50,12 +62,35 @@ impl Problem {
         let all = Rows { weights: &plain.weights, terms };
         self.weights = match (kind, form) {
             (OpKind::PackedDepthwiseConv2d, _) => depthwise(&plain.weights, outputs),
-            (_, Form::Dense) => all.dense(rows),
             (_, Form::Sparse { rows, .. }) => all.streams(rows, step),
+            _ => all.dense(rows),
         };
         self.bias = rules(&plain.bias, &plain.multipliers, rows);
         self.name = format!("{} as {form:?}", plain.name);
         (self.kind, self.rows) = (kind, rows);
+        self.plain = Some(Box::new(plain));
+        Some(self)
+    }
+
+    fn in_blocks(mut self, rows: usize, unit: usize, kept: Option<u8>, seed: u64) -> Option<Self> {
+        let kind = match self.kind {
+            OpKind::Conv2d if self.groups == 1 => OpKind::BlockConv2d,
+            OpKind::FullyConnected => OpKind::BlockFullyConnected,
+            _ => return None,
+        };
+        self.shift = 0;
+        let terms = self.weights.len() / self.bias.len();
+        self.weights.iter_mut().for_each(|weight| *weight = (*weight).max(-127));
+        if let Some(kept) = kept {
+            self.drop_blocks(rows, terms, kept, seed);
+        }
+        let plain = self.clone();
+        let all = Rows { weights: &plain.weights, terms };
+        let blocks = if kept.is_some() { all.sparse_blocks(rows, unit) } else { all.dense_blocks(rows, unit) };
+        (self.weights, self.index) = (blocks.weights, blocks.index);
+        (self.bias, self.multipliers) = (filled(&plain.bias), filled(&plain.multipliers));
+        self.name = format!("{} in units of {unit} blocks of {rows} rows, kept: {kept:?}", plain.name);
+        (self.kind, self.rows, self.unit) = (kind, rows, unit);
         self.plain = Some(Box::new(plain));
         Some(self)
     }

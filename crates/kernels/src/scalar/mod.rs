@@ -7,6 +7,9 @@
 mod add;
 mod avg_pool;
 pub(crate) mod axis;
+mod block;
+mod block_conv2d;
+mod block_fully_connected;
 mod concat;
 mod conv2d;
 mod depthwise_conv2d;
@@ -24,6 +27,8 @@ mod transpose;
 
 pub use add::{add, add_in_place};
 pub use avg_pool::avg_pool;
+pub use block_conv2d::block_conv2d;
+pub use block_fully_connected::block_fully_connected;
 pub use concat::concat;
 pub use conv2d::conv2d;
 pub use depthwise_conv2d::depthwise_conv2d;

@@ -75,7 +75,9 @@ fn element(problem: &Problem, x: &Read<'_>, index: [i128; 3], at: usize) -> i8 {
         | Op::PackedDepthwiseConv2d(_)
         | Op::PackedFullyConnected(_)
         | Op::SparseConv2d(_)
-        | Op::SparseFullyConnected(_) => unreachable!("solved as the plain problem that it was"),
+        | Op::SparseFullyConnected(_)
+        | Op::BlockConv2d(_)
+        | Op::BlockFullyConnected(_) => unreachable!("solved as the plain problem that it was"),
         Op::Transpose(op) => {
             let mut source = [0; 3];
             for (axis, position) in op.perm.into_iter().zip(index) {

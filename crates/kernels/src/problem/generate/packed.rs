@@ -37,6 +37,68 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
     convolutions.chain(depthwise).chain(connected)
 }
 
+/// Every size of block and of unit; all blocks, none, and some.
+const BLOCKS: [Form; 7] = [
+    blocks(4, 2, Some(30)),
+    blocks(1, 2, Some(50)),
+    blocks(2, 2, Some(40)),
+    blocks(4, 2, None),
+    blocks(4, 4, Some(40)),
+    blocks(2, 4, Some(30)),
+    blocks(1, 4, Some(60)),
+];
+
+/// What few problems are enough for.
+const RARE_BLOCKS: [Form; 6] = [
+    blocks(4, 2, Some(0)),
+    blocks(1, 2, Some(100)),
+    blocks(2, 2, None),
+    blocks(1, 2, None),
+    blocks(4, 4, None),
+    blocks(1, 4, Some(0)),
+];
+
+const fn blocks(rows: usize, unit: usize, kept: Option<u8>) -> Form {
+    Form::Blocks { rows, unit, kept }
+}
+
+pub(super) fn in_blocks(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> {
+    let convolutions = shapes().into_iter().chain(block_shapes()).flat_map(move |(at, geometry)| {
+        // Every shape in some layouts, which differ from variant to variant.
+        let turn = at + seed as usize;
+        let forms = [BLOCKS[turn % BLOCKS.len()], RARE_BLOCKS[turn % RARE_BLOCKS.len()]];
+        let count = if turn.is_multiple_of(4) { 2 } else { 1 };
+        let problem = Problem::conv2d(geometry, variant, seed);
+        forms.into_iter().take(count).filter_map(move |form| problem.clone()?.packed(form, seed))
+    });
+    let connected = connected().into_iter().chain([(24, 36), (130, 21), (640, 20)]);
+    let connected = connected.flat_map(move |(inputs, outputs)| {
+        let plain = Problem::fully_connected(inputs, outputs, variant, seed);
+        BLOCKS.into_iter().chain(RARE_BLOCKS).filter_map(move |form| plain.clone().packed(form, seed))
+    });
+    convolutions.chain(connected)
+}
+
+/// Geometries around the tiles of block kernels: rows of pixels of every length, strides, dilation, padding.
+fn block_shapes() -> Vec<(usize, Geometry)> {
+    let mut list = Vec::new();
+    for width in 1..=17 {
+        list.push(Geometry::new([2, width, 8], 8, [1, 1], 1));
+        list.push(Geometry::new([3, width, 4], 7, [3, 3], 1).padded([1, 1], [1, 1]));
+        list.push(Geometry::new([3, width, 12], 4, [3, 3], 2).padded([0, 0], [1, 2]));
+    }
+    list.extend([
+        Geometry::new([5, 9, 8], 8, [1, 1], 2),
+        Geometry { stride: [1, 3], ..Geometry::new([4, 20, 4], 5, [2, 5], 1) }.padded([1, 2], [0, 3]),
+        Geometry { dilation: [2, 3], ..Geometry::new([7, 19, 4], 8, [3, 3], 1) }.padded([2, 3], [2, 3]),
+        Geometry { dilation: [1, 2], ..Geometry::new([4, 15, 8], 4, [2, 3], 2) }.padded([0, 3], [1, 2]),
+        Geometry { dilation: [1, 2], ..Geometry::new([4, 15, 3], 9, [2, 3], 2) }.padded([0, 3], [1, 2]),
+        Geometry::new([9, 9, 20], 12, [3, 3], 1).padded([1, 1], [1, 1]),
+        Geometry::new([40, 21, 16], 8, [1, 1], 1),
+    ]);
+    list.into_iter().enumerate().collect()
+}
+
 fn shapes() -> Vec<(usize, Geometry)> {
     let mut list = convolutions();
     list.extend([

@@ -1,0 +1,54 @@
+//! Spoken words as mel-frequency cepstral coefficients.
+
+use niwaki_compile::{ChaCha8Rng, DataSet, Quantisation, Samples};
+use niwaki_data::{DataError, DataFolder};
+use rand::RngExt;
+
+/// What the network tells apart.
+pub const CLASSES: [&str; 12] =
+    ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown"];
+
+/// Frames of a second of speech.
+pub const FRAMES: usize = 49;
+
+/// Coefficients of a frame.
+pub const COEFFICIENTS: usize = 10;
+
+/// How MLPerf Tiny's front end quantises a coefficient.
+const INPUT: Quantisation = Quantisation { scale: 0.584_702_9, zero_point: 83 };
+
+/// Position of "unknown" in [`CLASSES`].
+const UNKNOWN: usize = 11;
+
+/// Clips of Speech Commands and spoken digits to learn from, where a digit is an unknown word; MLPerf Tiny's 1,000 test
+/// inputs to be judged by.
+pub fn split() -> Result<DataSet, String> {
+    load().map_err(|error| error.to_string())
+}
+
+fn load() -> Result<DataSet, DataError> {
+    let data = DataFolder::from_environment()?;
+    let labels = |bytes: Vec<u8>| bytes.into_iter().map(usize::from).collect();
+    let words = data.u8("train/speech_commands_sample/y12.u8", &[321])?;
+    let words = samples(&data, "train/speech_commands_sample/mfcc.i8", labels(words))?;
+    let digits = samples(&data, "train/fsdd/train_mfcc.i8", vec![UNKNOWN; 2_700])?;
+    let test = samples(&data, "eval/kws01/x.i8", labels(data.u8("eval/kws01/y.u8", &[1_000])?))?;
+    let train = Samples::concatenated([words, digits]);
+    Ok(DataSet { input: Some(INPUT), ..DataSet::new(train, test) })
+}
+
+fn samples(data: &DataFolder, file: &str, labels: Vec<usize>) -> Result<Samples, DataError> {
+    let coefficients = data.i8(file, &[labels.len(), FRAMES, COEFFICIENTS])?;
+    let inputs = coefficients.into_iter().map(|q| INPUT.dequantise(q)).collect();
+    Ok(Samples { input_shape: vec![1, FRAMES, COEFFICIENTS], inputs, labels })
+}
+
+/// Moves a clip by up to five frames, 0.1 s; what comes in repeats the first or last frame.
+pub fn shift(clip: &mut [f32], rng: &mut ChaCha8Rng) {
+    let later = rng.random_range(-5..=5i32);
+    let old = clip.to_vec();
+    for (frame, target) in clip.chunks_exact_mut(COEFFICIENTS).enumerate() {
+        let from = (frame as i32 - later).clamp(0, FRAMES as i32 - 1) as usize;
+        target.copy_from_slice(&old[from * COEFFICIENTS..][..COEFFICIENTS]);
+    }
+}

@@ -1,0 +1,5 @@
+//! The kws model's command line.
+
+fn main() -> std::process::ExitCode {
+    niwaki_compile::main(kws::project())
+}

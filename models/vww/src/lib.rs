@@ -1,0 +1,28 @@
+//! Visual wake words as MLPerf Tiny does it, as an ordinary Burn module.
+
+mod data;
+mod model;
+
+pub use data::{CLASSES, SIDE, flip, split};
+pub use model::MobileNet;
+
+use niwaki_compile::{Project, capture, weights_in_order};
+
+/// What niwaki has to know about it.
+pub fn project() -> Project<MobileNet> {
+    Project {
+        name: env!("CARGO_PKG_NAME"),
+        folder: env!("CARGO_MANIFEST_DIR"),
+        model: MobileNet::new,
+        capture: |model| capture(model, [1, 3, SIDE, SIDE], MobileNet::forward),
+        weights: Some(|graph| weights_in_order(graph, &reference()?)),
+        data: split,
+        augment: Some(flip),
+    }
+}
+
+/// MLPerf Tiny's reference weights.
+fn reference() -> Result<std::path::PathBuf, String> {
+    let data = niwaki_data::DataFolder::from_environment().map_err(|error| error.to_string())?;
+    data.file("models/vww_float.safetensors").map_err(|error| error.to_string())
+}

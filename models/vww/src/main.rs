@@ -1,0 +1,5 @@
+//! The vww model's command line.
+
+fn main() -> std::process::ExitCode {
+    niwaki_compile::main(vww::project())
+}
