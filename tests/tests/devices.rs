@@ -18,7 +18,7 @@ fn forward_loss_and_gradients_agree() {
         let device = name.open().unwrap_or_else(|error| panic!("{name}: {error}"));
         let module = GraphModule::new(&graph, &device).expect("a valid graph");
         let logits = predict(&module, &samples, 32).expect("runs");
-        (name, logits, gradients(&graph, &samples, 32, &device).expect("runs"))
+        (name, logits, gradients(&graph, &samples, niwaki_train::Loss::CrossEntropy, 32, &device).expect("runs"))
     });
     let (_, logits, reference) = &results[0];
     assert!(

@@ -16,7 +16,7 @@ use burn::{
     nn::{Linear, LinearConfig, PaddingConfig2d, conv::{Conv2d, Conv2dConfig}},
     tensor::{Device, Tensor, activation::relu},
 };
-use niwaki_compile::{DataSet, Project, Samples, capture};
+use niwaki_compile::{DataSet, Project, Samples, Task, capture};
 
 #[derive(Module, Debug)]
 struct Net {
@@ -62,6 +62,7 @@ fn main() -> std::process::ExitCode {
         weights: None,
         data,
         augment: None,
+        task: Task::CLASSIFICATION,
     })
 }
 "#;

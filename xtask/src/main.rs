@@ -4,6 +4,7 @@ mod board;
 mod cargo;
 mod children;
 mod commands;
+mod cycles;
 mod elf;
 mod firmware;
 mod install;

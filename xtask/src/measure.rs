@@ -3,7 +3,7 @@
 use crate::{board::Board, progress, runner::Session, variant::BlobFile};
 use anyhow::{bail, ensure};
 use niwaki_link::{Calibration, CounterKind, Mode};
-use niwaki_pack::artefact::EvalSet;
+use niwaki_pack::artefact::{EvalSet, TOP_1, Variant};
 use serde::{Deserialize, Serialize};
 
 /// Timed runs after a warm-up, of which the median counts.
@@ -46,8 +46,9 @@ pub(crate) struct Count {
 pub(crate) struct Measured {
     /// Inputs that were run.
     pub(crate) samples: usize,
-    /// Fraction whose largest output is the right class.
-    pub(crate) quality: f64,
+    /// The report's metric on these inputs; absent where only the model's own program can compute it, and the board
+    /// did not repeat all of the host's outputs.
+    pub(crate) quality: Option<f64>,
     /// Samples whose output is not the host's, byte for byte.
     pub(crate) differing: Vec<usize>,
     /// What an inference takes.
@@ -55,6 +56,18 @@ pub(crate) struct Measured {
     /// Why that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) uncounted: Option<String>,
+}
+
+impl Measured {
+    /// With the quality by the report's metric. Only top-1 follows from the outputs; any other is the host's where the
+    /// board yielded the same bytes for all of its samples.
+    pub(crate) fn judged(mut self, metric: &str, host: Option<&Variant>) -> Self {
+        if metric != TOP_1 {
+            let same = host.filter(|host| self.differing.is_empty() && self.samples == host.samples);
+            self.quality = same.map(|host| host.int8_quality);
+        }
+        self
+    }
 }
 
 /// The class that an output stands for: the first of the largest.
@@ -111,7 +124,7 @@ pub(crate) fn measure(
         Ok(count) => (Some(count), None),
         Err(reason) => (None, Some(reason)),
     };
-    Ok(Measured { samples, quality: right as f64 / samples.max(1) as f64, differing, count, uncounted })
+    Ok(Measured { samples, quality: Some(right as f64 / samples.max(1) as f64), differing, count, uncounted })
 }
 
 /// Counts an inference; the inner error says why this board cannot.

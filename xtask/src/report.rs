@@ -83,7 +83,7 @@ impl Deployment {
         let (metric, board) = (&self.metric, &self.board);
         let hosts = [&self.unpruned.host, &self.pruned.host];
         add_qualities(&mut table, metric, hosts);
-        let on_board = |column: &Column| column.board.as_ref().map(|board| board.quality);
+        let on_board = |column: &Column| column.board.as_ref().and_then(|board| board.quality);
         let on_board = [on_board(&self.unpruned), on_board(&self.pruned)];
         add(&mut table, &format!("{metric}, int8, computed by {board}"), quality(on_board));
         add(&mut table, "samples on which host and board differ", self.differing());

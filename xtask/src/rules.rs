@@ -17,11 +17,13 @@ const BURN_FREE: &[(&str, &[&str])] = &[
     ("niwaki", &["niwaki-blob", "niwaki-kernels"]),
     ("niwaki-graph", &[]),
     ("niwaki-data", &[]),
+    ("niwaki-features", &[]),
     ("niwaki-prune", &["niwaki-graph"]),
     ("niwaki-quantise", &["niwaki-graph"]),
     ("niwaki-plan", &["niwaki-graph", "niwaki-quantise"]),
     ("niwaki-pack", &["niwaki-plan", "niwaki-blob", "niwaki-kernels"]),
     ("xtask", &["niwaki-blob", "niwaki-link", "niwaki-pack"]),
+    ("niwaki-cycles", &[]),
 ];
 
 /// Our crates on Burn, and those of ours that each may use.
@@ -34,7 +36,6 @@ const ON_BURN: &[(&str, &[&str])] = &[
             "niwaki-blob",
             "niwaki-capture",
             "niwaki-graph",
-            "niwaki-data",
             "niwaki-pack",
             "niwaki-plan",
             "niwaki-prune",
@@ -52,10 +53,12 @@ const ON_DEVICE: &[(&str, &[&str])] = &[
     ("niwaki-link", &["cobs", "crc", "heapless", "postcard", "serde", "thiserror"]),
     ("niwaki-kernels", &["defmt", "heapless"]),
     ("niwaki", &["defmt", "heapless"]),
+    ("niwaki-features", &[]),
 ];
 
 /// Host crates, which nothing in boards/ may use.
 const HOST_ONLY: &[&str] = &[
+    "niwaki-data",
     "niwaki-graph",
     "niwaki-prune",
     "niwaki-quantise",

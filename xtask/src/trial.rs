@@ -89,7 +89,8 @@ impl Trial<'_> {
             firmware::check_budget(self.board, &blob, sizes)?;
         }
         let set = variant::eval_set(self.work, report, which, &blob)?;
-        column.board = Some(self.measure(&blob, &firmware, &set)?);
+        let measured = self.measure(&blob, &firmware, &set)?;
+        column.board = Some(measured.judged(&report.metric, Some(which.of(report))));
         Ok(())
     }
 }

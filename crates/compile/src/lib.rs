@@ -19,6 +19,7 @@
 //!         weights: None,
 //!         data,
 //!         augment: None,
+//!         task: niwaki_compile::Task::CLASSIFICATION,
 //!     })
 //! }
 //! ```
@@ -38,8 +39,8 @@ pub use error::CompileError;
 pub use niwaki_capture::{CaptureError, CaptureOptions, capture, capture_with};
 pub use niwaki_graph::Graph;
 pub use niwaki_quantise::Quantisation;
-pub use niwaki_train::{ChaCha8Rng, Samples};
-pub use project::{DataSet, Fill, Project};
+pub use niwaki_train::{ChaCha8Rng, Loss, Metric, Samples};
+pub use project::{DataSet, Fill, Project, Task};
 pub use recipe::{BlockShape, Calibration, FineTune, Importance, Prune, Quantise, Recipe, Train};
 pub use stages::{Int8, Pruned, quantise_and_pack};
 pub use street::{Context, Watch, pack, prune, train};

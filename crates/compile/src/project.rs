@@ -4,7 +4,7 @@ use burn::{module::Module, tensor::Device};
 use niwaki_capture::CaptureError;
 use niwaki_graph::Graph;
 use niwaki_quantise::Quantisation;
-use niwaki_train::{ChaCha8Rng, Samples};
+use niwaki_train::{ChaCha8Rng, Loss, Metric, Samples};
 
 /// Samples to learn from and samples to be judged by.
 #[derive(Clone, Debug)]
@@ -17,6 +17,26 @@ pub struct DataSet {
     pub more: Vec<(String, Samples)>,
     /// How inputs are quantised, where that is not for calibration to choose: a front end yields int8.
     pub input: Option<Quantisation>,
+}
+
+/// What a model is for: what training makes small, and the figure it is judged by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Task {
+    /// What training and scores by gradients use.
+    pub loss: Loss,
+    /// What reports show, for float and int8.
+    pub metric: Metric,
+}
+
+impl Task {
+    /// Classes: cross-entropy, judged by top-1.
+    pub const CLASSIFICATION: Self = Self { loss: Loss::CrossEntropy, metric: Metric::TOP_1 };
+
+    /// Outputs that should come close to the samples' targets, or to the inputs themselves where samples have none (an
+    /// autoencoder), judged by a figure of the model's own, such as the area under a curve.
+    pub const fn regression(metric: Metric) -> Self {
+        Self { loss: Loss::MeanSquared, metric }
+    }
 }
 
 impl DataSet {
@@ -39,6 +59,8 @@ pub struct Project<M: Module> {
     pub model: fn(&Device) -> M,
     /// Its forward pass as a graph; [`crate::capture`] with the shape of one input.
     pub capture: fn(&M) -> Result<Graph, CaptureError>,
+    /// What it is for.
+    pub task: Task,
     /// Puts trained weights into the captured graph, where they are neither the module's own nor in its folder; see
     /// [`crate::weights_in_order`].
     pub weights: Option<Fill>,

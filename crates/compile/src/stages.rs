@@ -8,7 +8,7 @@ use niwaki_pack::artefact::{EvalSet, Layer};
 use niwaki_plan::Plan;
 use niwaki_prune::{Allocation, Limits, block_masks, groups, shrink};
 use niwaki_quantise::{Method, quantise};
-use niwaki_train::{GraphModule, Mask, Progress, Teacher, TrainingData};
+use niwaki_train::{GraphModule, Loss, Mask, Metric, Progress, Teacher, TrainingData};
 
 /// Samples per batch where none are learnt from.
 pub(crate) const BATCH: usize = 256;
@@ -43,14 +43,16 @@ pub(crate) fn recover(
     pruned: &Graph,
     teacher: &Graph,
     data: TrainingData<'_>,
+    loss: Loss,
     recipe: &Recipe,
     device: &Device,
     progress: &mut dyn FnMut(&str, &Progress),
 ) -> Result<Graph, CompileError> {
     let mut config = recipe.fine_tune.config(recipe.seed);
+    config.loss = loss;
     if recipe.fine_tune.teacher_weight > 0.0 {
         let (temperature, weight) = (recipe.fine_tune.temperature, recipe.fine_tune.teacher_weight);
-        config.distillation = Some(Teacher { graph: teacher.clone(), temperature, weight });
+        config.distillation = Some(Teacher::new(teacher.clone(), temperature, weight));
     }
     let tuned = niwaki_train::fit(pruned, data, &config, device, &mut |at| progress("fine-tune", at))?;
     if recipe.prune.block_ratio == 0.0 {
@@ -76,7 +78,9 @@ pub struct Int8 {
     pub macs: usize,
     /// Size of the arena.
     pub arena_bytes: usize,
-    /// Share that the blob gets right of each of [`DataSet::more`].
+    /// The blob's quality on the test samples.
+    pub int8_quality: f64,
+    /// The quality on each of [`DataSet::more`].
     pub more: Vec<f64>,
 }
 
@@ -88,6 +92,7 @@ pub fn quantise_and_pack(
     name: &str,
     graph: &Graph,
     data: &DataSet,
+    metric: Metric,
     recipe: &Quantise,
     recipe_hash: [u8; 32],
     device: &Device,
@@ -109,26 +114,30 @@ pub fn quantise_and_pack(
     let quantised = quantise(&folded, &ranges)?;
     let plan = niwaki_plan::plan(&quantised)?;
     let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
-    let eval = run(&blob, &plan, &data.test)?;
-    let top1 = |(_, samples): &(_, _)| Ok(run(&blob, &plan, samples)?.top1());
-    let more = data.more.iter().map(top1).collect::<Result<_, CompileError>>()?;
+    let (eval, outputs) = run(&blob, &plan, &data.test)?;
+    let quality = |(_, samples): &(_, _)| Ok((metric.measure)(&run(&blob, &plan, samples)?.1, samples));
+    let more = data.more.iter().map(quality).collect::<Result<_, CompileError>>()?;
+    let int8_quality = (metric.measure)(&outputs, &data.test);
     let arena_bytes = niwaki::arena_bytes(&blob);
     let (parameters, macs) = (folded.parameter_count(), folded.total_macs());
-    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, more, blob })
+    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, int8_quality, more, blob })
 }
 
 /// Runs samples through a blob on the host.
-fn run(blob: &[u8], plan: &Plan, samples: &Samples) -> Result<EvalSet, CompileError> {
+fn run(blob: &[u8], plan: &Plan, samples: &Samples) -> Result<(EvalSet, Vec<f32>), CompileError> {
     let model = niwaki::Model::read(blob).map_err(CompileError::Run)?;
     // 15 bytes more: the session starts at the first 16-byte boundary.
     let mut arena = vec![0i8; model.arena_bytes() + 15];
     let mut session = model.session_in(&mut arena).map_err(CompileError::Run)?;
-    let order = plan.memory_order(&plan.inputs[0]);
+    let (order, output_order) = (plan.memory_order(&plan.inputs[0]), plan.memory_order(&plan.outputs[0]));
+    let mut outputs = vec![0.0; samples.len() * output_order.len()];
+    let mut reals = vec![0.0; output_order.len()];
     let mut eval = EvalSet {
         input_bytes: session.input_mut(0).len(),
         output_bytes: session.output(0).len(),
         inputs: Vec::new(),
-        labels: samples.labels.iter().map(|label| *label as u16).collect(),
+        // Samples of a regression have none; the file has a place for them all the same.
+        labels: (0..samples.len()).map(|index| samples.labels.get(index).map_or(0, |label| *label as u16)).collect(),
         outputs: Vec::new(),
     };
     for index in 0..samples.len() {
@@ -138,12 +147,20 @@ fn run(blob: &[u8], plan: &Plan, samples: &Samples) -> Result<EvalSet, CompileEr
         eval.inputs.extend_from_slice(session.input_mut(0));
         session.run().map_err(CompileError::Run)?;
         eval.outputs.extend_from_slice(session.output(0));
+        session.dequantise_output(0, &mut reals);
+        for (real, place) in reals.iter().zip(&output_order) {
+            outputs[index * output_order.len() + place] = *real;
+        }
     }
-    Ok(eval)
+    Ok((eval, outputs))
 }
 
-/// Share of the samples that a float graph gets right.
-pub(crate) fn float_top1(graph: &Graph, samples: &Samples, device: &Device) -> Result<f64, CompileError> {
-    let module = GraphModule::new(graph, device)?;
-    Ok(niwaki_train::evaluate(&module, samples, BATCH)?.accuracy())
+/// A float graph's quality.
+pub(crate) fn float_quality(
+    graph: &Graph,
+    metric: Metric,
+    samples: &Samples,
+    device: &Device,
+) -> Result<f64, CompileError> {
+    Ok(metric.of(&GraphModule::new(graph, device)?, samples, BATCH)?)
 }

@@ -1,12 +1,12 @@
 //! The street: train, prune, pack, each from the files that the one before left.
 
-use crate::stages::{self, cut, float_top1, quantise_and_pack, recover};
+use crate::stages::{self, cut, float_quality, quantise_and_pack, recover};
 use crate::{CompileError, DataSet, Project, Recipe};
 use burn::{module::Module, tensor::Device};
 use niwaki_graph::Graph;
 use niwaki_pack::artefact::{Quality, Report, Variant, write_atomically};
 use niwaki_prune::hidden_channels;
-use niwaki_train::{Progress, TrainingData};
+use niwaki_train::{Metric, Progress, TrainConfig, TrainingData};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ fn train_graph<M: Module>(
     data: &DataSet,
 ) -> Result<(Graph, Vec<PathBuf>), CompileError> {
     let recipe = context.recipe.train.as_ref().ok_or_else(|| CompileError::NotTrainable(project.name.into()))?;
-    let config = recipe.config(context.recipe.seed);
+    let config = TrainConfig { loss: project.task.loss, ..recipe.config(context.recipe.seed) };
     let mut curve = Vec::new();
     let report = &mut context.progress;
     let mut progress = |at: &Progress| {
@@ -98,7 +98,7 @@ fn train_graph<M: Module>(
         key: training_key(project, context, graph, data),
         seed: context.recipe.seed,
         epochs: config.epochs,
-        test_top1: float_top1(&trained, &data.test, &context.device)?,
+        test_top1: float_quality(&trained, project.task.metric, &data.test, &context.device)?,
         curve,
     };
     let files = [context.out.join(WEIGHTS), context.out.join(TRAINING)];
@@ -130,12 +130,12 @@ fn pruned<M: Module>(
     }
     let cut = cut(&unpruned, &context.recipe.prune)?;
     let (samples, Context { recipe, device, progress, .. }) = (samples(project, data), &mut *context);
-    let pruned = recover(&cut.graph, &unpruned, samples, recipe, device, &mut **progress)?;
+    let pruned = recover(&cut.graph, &unpruned, samples, project.task.loss, recipe, device, &mut **progress)?;
     let record = PruningRecord {
         key,
         recipe_hash,
-        unpruned_top1: float_top1(&unpruned, &data.test, &context.device)?,
-        pruned_top1: float_top1(&pruned, &data.test, &context.device)?,
+        unpruned_top1: float_quality(&unpruned, project.task.metric, &data.test, &context.device)?,
+        pruned_top1: float_quality(&pruned, project.task.metric, &data.test, &context.device)?,
         channels: [hidden_channels(&unpruned), hidden_channels(&pruned)],
     };
     // The record goes last: without it the graphs count as stale.
@@ -161,15 +161,15 @@ pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(R
     for (index, file) in [UNPRUNED_GRAPH, PRUNED_GRAPH].into_iter().enumerate() {
         let graph = Graph::load(&context.out.join(file))?;
         let (recipe, device) = (&context.recipe.quantise, &context.device);
-        let int8 = quantise_and_pack(project.name, &graph, &data, recipe, hash, device)?;
-        let more = more_qualities(&graph, &data, &int8.more, device)?;
+        let int8 = quantise_and_pack(project.name, &graph, &data, project.task.metric, recipe, hash, device)?;
+        let more = more_qualities(&graph, &data, project.task.metric, &int8.more, device)?;
         let (blob, eval) = (format!("{}.nwk", names[index]), format!("{}.eval.safetensors", names[index]));
         let variant = Variant {
             blob: blob.clone(),
             eval: eval.clone(),
             samples: int8.eval.len(),
             float_quality: qualities[index],
-            int8_quality: int8.eval.top1(),
+            int8_quality: int8.int8_quality,
             more,
             parameters: int8.parameters,
             macs: int8.macs,
@@ -189,7 +189,7 @@ pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(R
     let (Some(unpruned), Some(pruned)) = (variants.next(), variants.next()) else {
         unreachable!("two graphs were packed");
     };
-    let (model, metric) = (project.name.to_string(), "top-1".to_string());
+    let (model, metric) = (project.name.to_string(), project.task.metric.name.to_string());
     let report = Report { model, recipe_hash: record.recipe_hash, metric, unpruned, pruned };
     report.save(&context.out)?;
     written.push(context.out.join(niwaki_pack::artefact::REPORT));
@@ -197,9 +197,15 @@ pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(R
 }
 
 /// How good a network is on the samples that only the host runs.
-fn more_qualities(graph: &Graph, data: &DataSet, int8: &[f64], device: &Device) -> Result<Vec<Quality>, CompileError> {
+fn more_qualities(
+    graph: &Graph,
+    data: &DataSet,
+    metric: Metric,
+    int8: &[f64],
+    device: &Device,
+) -> Result<Vec<Quality>, CompileError> {
     let quality = |((name, samples), int8): (&(String, niwaki_train::Samples), &f64)| {
-        let float = float_top1(graph, samples, device)?;
+        let float = float_quality(graph, metric, samples, device)?;
         Ok(Quality { name: name.clone(), samples: samples.len(), float, int8: *int8 })
     };
     data.more.iter().zip(int8).map(quality).collect()
@@ -274,6 +280,7 @@ fn hash_data(hasher: &mut Sha256, data: &DataSet) {
     for samples in [&data.train, &data.test].into_iter().chain(more) {
         samples.inputs.iter().for_each(|x| hasher.update(x.to_le_bytes()));
         samples.labels.iter().for_each(|label| hasher.update((*label as u64).to_le_bytes()));
+        samples.targets.iter().for_each(|x| hasher.update(x.to_le_bytes()));
     }
 }
 

@@ -160,12 +160,18 @@ fn dsp_scratch(op: &Op<'_>) -> usize {
         Op::PackedDepthwiseConv2d(conv) => {
             dsp_columns(conv).saturating_mul(4 * dsp_column_words(conv)).saturating_add(ALIGNMENT)
         }
+        Op::DepthwiseConv2d(conv) => dsp_taps(conv),
         // Whole words of the input, where it does not end with one.
         Op::PackedFullyConnected(layer) | Op::SparseFullyConnected(layer) if !layer.inputs.is_multiple_of(4) => {
             layer.inputs.next_multiple_of(4) + ALIGNMENT
         }
         _ => 0,
     }
+}
+
+/// The weights of four channels, widened to 16 bits.
+fn dsp_taps(conv: &Conv2d<'_>) -> usize {
+    conv.window.kernel[0].saturating_mul(conv.window.kernel[1]).saturating_mul(8).saturating_add(ALIGNMENT)
 }
 
 /// Four pixels' terms, widened to 16 bits; and one pixel's terms as bytes, where they are not whole words.

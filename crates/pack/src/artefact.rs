@@ -7,6 +7,9 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::{io::Write, path::Path};
 
+/// The metric that follows from labels and outputs alone: the share of samples whose largest output is at their label.
+pub const TOP_1: &str = "top-1";
+
 /// File name of the [`Report`].
 pub const REPORT: &str = "report.json";
 
@@ -18,7 +21,7 @@ pub struct Report {
     pub model: String,
     /// Hash over recipe, weights and data (lower-case hex SHA-256): the same hash, the same blobs.
     pub recipe_hash: String,
-    /// What `quality` figures are: `top-1`.
+    /// What `quality` figures are, from 0 to 1: [`TOP_1`], or what the model calls its own.
     pub metric: String,
     /// The network before pruning.
     pub unpruned: Variant,
@@ -36,9 +39,9 @@ pub struct Variant {
     pub eval: String,
     /// Test samples that the qualities below are measured on.
     pub samples: usize,
-    /// Fraction right in f32 on Burn.
+    /// The metric in f32 on Burn.
     pub float_quality: f64,
-    /// Fraction right in int8 on the host.
+    /// The metric in int8 on the host.
     pub int8_quality: f64,
     /// How good it is on further sets of samples, which only the host ran.
     pub more: Vec<Quality>,

@@ -2,8 +2,8 @@
 
 use crate::cost::{Cost, dsp};
 use niwaki_blob::{
-    AlignedBytes, Blob, BlockWeights, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, TensorRecord,
-    WriteError, Writer,
+    AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise,
+    TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -115,7 +115,14 @@ fn choose(op: &Op<'_>) -> Option<Layout> {
             let terms = conv.weights.len() / conv.bias.len().max(1);
             let plain = Rows { weights: conv.weights, terms };
             let kinds = (OpKind::PackedConv2d, OpKind::SparseConv2d);
-            cheapest(plain, conv.bias, &conv.requantise, kinds, (2, dsp::CONV_DENSE), &dsp::CONV_SPARSE, CONV_STEP)
+            let dense = Some((2, dsp::CONV_DENSE));
+            cheapest(plain, conv.bias, &conv.requantise, kinds, dense, &dsp::CONV_SPARSE, CONV_STEP)
+        }
+        Op::Conv2d(conv) => {
+            let (weights, terms) = ungrouped(conv);
+            let plain = Rows { weights: &weights, terms };
+            let kinds = (OpKind::PackedConv2d, OpKind::SparseConv2d);
+            cheapest(plain, conv.bias, &conv.requantise, kinds, None, &dsp::CONV_SPARSE, CONV_STEP)
         }
         Op::DepthwiseConv2d(conv) => {
             let fits = conv.window.kernel == [3, 3] && conv.window.dilation == [1, 1] && conv.requantise.shift == 0;
@@ -129,11 +136,25 @@ fn choose(op: &Op<'_>) -> Option<Layout> {
         Op::FullyConnected(layer) => {
             let plain = Rows { weights: layer.weights, terms: layer.inputs };
             let kinds = (OpKind::PackedFullyConnected, OpKind::SparseFullyConnected);
-            let (dense, sparse) = ((4, dsp::CONNECTED_DENSE), &dsp::CONNECTED_SPARSE);
+            let (dense, sparse) = (Some((4, dsp::CONNECTED_DENSE)), &dsp::CONNECTED_SPARSE);
             cheapest(plain, layer.bias, &layer.requantise, kinds, dense, sparse, FULLY_CONNECTED_STEP)
         }
         _ => None,
     }
+}
+
+/// The weights of a grouped convolution as one over all channels, and its number of terms: what an output does not read
+/// is zero. Sparse kinds leave that out, so that groups need no kernels of their own.
+fn ungrouped(conv: &Conv2d<'_>) -> (Vec<i8>, usize) {
+    let [channels, outputs] = [conv.input.channels, conv.output.channels];
+    let depth = channels / conv.groups;
+    let taps = conv.window.kernel[0] * conv.window.kernel[1];
+    let mut weights = vec![0; outputs * taps * channels];
+    for (tap, run) in conv.weights.chunks_exact(depth).enumerate() {
+        let group = tap / taps / (outputs / conv.groups);
+        weights[tap * channels + group * depth..][..depth].copy_from_slice(run);
+    }
+    (weights, taps * channels)
 }
 
 fn cheapest(
@@ -141,7 +162,7 @@ fn cheapest(
     bias: &[i32],
     rule: &Requantise<'_>,
     (dense, sparse): (OpKind, OpKind),
-    (dense_rows, dense_cost): (usize, Cost),
+    dense_cost: Option<(usize, Cost)>,
     sparse_costs: &[(usize, Cost)],
     step: usize,
 ) -> Option<Layout> {
@@ -151,8 +172,10 @@ fn cheapest(
     let groups = |rows: usize| bias.len().div_ceil(rows);
     let quads = plain.terms.div_ceil(4);
     let packable = |rows: usize| plain.packable(rows).is_ok();
-    let cost = dense_cost.of(groups(dense_rows), groups(dense_rows) * quads);
-    let all = packable(dense_rows).then_some((dense, dense_rows, cost));
+    let all = dense_cost.filter(|(rows, _)| packable(*rows)).map(|(rows, cost)| {
+        let cost = cost.of(groups(rows), groups(rows) * quads);
+        (dense, rows, cost)
+    });
     let blocks = sparse_costs.iter().filter(|(rows, _)| packable(*rows)).map(|(rows, cost)| {
         let cost = cost.of(groups(*rows), plain.blocks(*rows));
         (sparse, *rows, cost)

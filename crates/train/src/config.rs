@@ -3,9 +3,22 @@
 use crate::{Evaluation, TrainError};
 use niwaki_graph::{Graph, ParamId};
 
+/// What training makes small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// Of a classifier: cross-entropy of its logits with the labels, in nats.
+    #[default]
+    CrossEntropy,
+    /// Of a regression: squared difference from the targets, or from the input where there are none (an autoencoder),
+    /// averaged over the output's elements.
+    MeanSquared,
+}
+
 /// How to train.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainConfig {
+    /// What is made small.
+    pub loss: Loss,
     /// Passes over the samples. 0 returns the graph as it is, masks applied.
     pub epochs: usize,
     /// Samples per step, at most: samples are split evenly over the fewest steps.
@@ -32,6 +45,7 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
+            loss: Loss::CrossEntropy,
             epochs: 30,
             batch: 32,
             learning_rate: 1e-3,
@@ -93,14 +107,36 @@ impl Schedule {
     }
 }
 
-/// A graph whose outputs are learnt from, such as the one before pruning.
+/// A graph whose outputs are learnt from, such as the one before pruning, or a larger model than the student.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Teacher {
     /// The graph, with the same input and as many classes.
     pub graph: Graph,
-    /// What both sides' logits are divided by before they are compared; higher shows more of the small ones.
+    /// What both sides' logits are divided by before they are compared; higher shows more of the small ones. A
+    /// regression compares outputs as they are.
     pub temperature: f64,
-    /// Part of the loss that comes from the teacher, 0 to 1; the labels give the rest.
+    /// Part of the loss that comes from the teacher, 0 to 1; the labels or targets give the rest. With 1, none are
+    /// needed.
+    pub weight: f64,
+    /// Values whose features are matched as well; `None` for no such term.
+    pub features: Option<Features>,
+}
+
+impl Teacher {
+    /// A teacher whose outputs alone are learnt from.
+    pub fn new(graph: Graph, temperature: f64, weight: f64) -> Self {
+        Self { graph, temperature, weight, features: None }
+    }
+}
+
+/// Matching of features inside the network, by which samples of a batch look alike: the matrix of their similarities
+/// (Tung and Mori 2019, arXiv:1907.09682). It does not depend on the number of channels, so teacher and student may
+/// differ in width and resolution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// Names of a student's and of a teacher's value; see [`crate::feature_pairs`].
+    pub pairs: Vec<(String, String)>,
+    /// What the mean over all pairs is multiplied with before it is added to the loss.
     pub weight: f64,
 }
 
@@ -128,7 +164,8 @@ pub struct Progress {
     pub learning_rate: f64,
     /// Mean loss per sample of this epoch so far, smoothing and distillation included, in nats.
     pub loss: f64,
-    /// Part of this epoch's samples so far, augmented, that were right before their step; 0 to 1.
+    /// Part of this epoch's samples so far, augmented, that were right before their step; 0 to 1. Of samples without
+    /// labels: those on which teacher and student agree. Of a regression: 0.
     pub accuracy: f64,
     /// The validation samples, evaluated after the last step of an epoch.
     pub validation: Option<Evaluation>,
@@ -158,6 +195,8 @@ impl TrainConfig {
         if let Some(teacher) = &self.distillation {
             settings.push(("teacher.temperature", teacher.temperature, some(teacher.temperature), "(0, infinity)"));
             settings.push(("teacher.weight", teacher.weight, part(teacher.weight), "[0, 1]"));
+            let features = teacher.features.as_ref().map_or(0.0, |features| features.weight);
+            settings.push(("teacher.features.weight", features, amount(features), "[0, infinity)"));
         }
         match settings.into_iter().find(|(_, _, fits, _)| !fits) {
             Some((name, value, _, range)) => Err(TrainError::Setting { name, value, range }),

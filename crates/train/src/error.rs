@@ -65,6 +65,30 @@ pub enum TrainError {
         /// Elements in the graph's output.
         classes: usize,
     },
+    /// Cross-entropy of samples without labels.
+    #[error("the samples have no labels: give them, or learn from a teacher alone (weight 1)")]
+    Unlabelled,
+    /// Targets of a regression that do not fit the graph's output.
+    #[error(
+        "{samples} samples need {samples} x {width} target elements for this graph's output, there are {got}; without \
+         targets the graph learns to yield its input, which must have the output's size"
+    )]
+    Targets {
+        /// Number of samples.
+        samples: usize,
+        /// Elements in the graph's output.
+        width: usize,
+        /// Elements there are.
+        got: usize,
+    },
+    /// Features to match that are not in a graph.
+    #[error("{whose} graph has no value `{name}` to match features at; name values that both graphs compute")]
+    Feature {
+        /// `the teacher's` or `the student's`.
+        whose: &'static str,
+        /// The value's name.
+        name: String,
+    },
     /// A mask that does not fit its parameter.
     #[error("mask of {mask} elements for parameter `{name}` of {param}: {remedy}")]
     Mask {

@@ -1,17 +1,53 @@
-//! Accuracy and loss of a graph on labelled samples.
+//! Accuracy and loss of a graph on samples, and the figure that a model is judged by.
 
-use crate::{GraphModule, Samples, TrainError, batch, loss};
+use crate::{GraphModule, Loss, Samples, TrainError, batch, loss};
 use burn::module::Module;
 
-/// How well a graph classifies.
+/// How well a graph does what it is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evaluation {
-    /// Samples whose largest logit is at their label.
+    /// Samples whose largest logit is at their label; 0 for a regression.
     pub correct: usize,
     /// Samples in all.
     pub total: usize,
-    /// Mean cross-entropy per sample, in nats.
+    /// Mean loss per sample: cross-entropy in nats, or squared error.
     pub loss: f64,
+}
+
+/// The figure that a model is judged by: from 0 to 1, higher is better.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// What tables call it, such as `top-1` or `AUC`.
+    pub name: &'static str,
+    /// Computes it from the outputs of all samples, one after the other, as [`predict`] returns them: logits, or for
+    /// int8 what the dequantised outputs are.
+    pub measure: fn(outputs: &[f32], samples: &Samples) -> f64,
+}
+
+impl Metric {
+    /// Share of the samples whose largest output is at their label.
+    pub const TOP_1: Self = Self { name: "top-1", measure: top_1 };
+
+    /// Runs the graph on all samples and computes the figure.
+    ///
+    /// # Errors
+    /// As [`predict`].
+    pub fn of(self, module: &GraphModule, samples: &Samples, batch: usize) -> Result<f64, TrainError> {
+        Ok((self.measure)(&predict(module, samples, batch)?, samples))
+    }
+}
+
+impl PartialEq for Metric {
+    /// By name: functions cannot be compared.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+fn top_1(outputs: &[f32], samples: &Samples) -> f64 {
+    let width = outputs.len() / samples.len().max(1);
+    let rows = outputs.chunks_exact(width.max(1)).zip(&samples.labels);
+    rows.filter(|(row, label)| loss::top_one(row) == **label).count() as f64 / samples.len().max(1) as f64
 }
 
 impl Evaluation {
@@ -27,7 +63,7 @@ impl Evaluation {
 /// As [`predict`], and [`TrainError::Label`] for a label that the graph has no output for.
 pub fn evaluate(module: &GraphModule, samples: &Samples, batch: usize) -> Result<Evaluation, TrainError> {
     let classes = loss::Head::of(module.structure())?.classes;
-    samples.check_labels(classes)?;
+    samples.check_for(Loss::CrossEntropy, classes)?;
     let logits = predict(module, samples, batch)?;
     let mut evaluation = Evaluation { total: samples.len(), ..Evaluation::default() };
     let mut sum = 0.0;
@@ -37,6 +73,28 @@ pub fn evaluate(module: &GraphModule, samples: &Samples, batch: usize) -> Result
     }
     evaluation.loss = sum / samples.len() as f64;
     Ok(evaluation)
+}
+
+/// Like [`evaluate`], by any loss.
+///
+/// # Errors
+/// As [`predict`], and where the samples lack what the loss needs.
+pub fn evaluate_by(
+    loss: Loss,
+    module: &GraphModule,
+    samples: &Samples,
+    batch: usize,
+) -> Result<Evaluation, TrainError> {
+    let width = loss::Head::of(module.structure())?.classes;
+    samples.check_for(loss, width)?;
+    if loss == Loss::CrossEntropy {
+        return evaluate(module, samples, batch);
+    }
+    let outputs = predict(module, samples, batch)?;
+    let targets = if samples.targets.is_empty() { &samples.inputs } else { &samples.targets };
+    let squares = outputs.iter().zip(targets).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+    let loss = squares.sum::<f64>() / outputs.len().max(1) as f64;
+    Ok(Evaluation { correct: 0, total: samples.len(), loss })
 }
 
 /// Runs the graph in evaluation and returns the logits, `samples.len() x classes`: the graph's output, or what is

@@ -1,8 +1,9 @@
 //! The training loop.
 
 use crate::config::{Mask, Optimiser, Progress, TrainConfig};
-use crate::loss::{self, Head};
-use crate::{Evaluation, GraphModule, Samples, TrainError, batch, evaluate};
+use crate::loss::{self, Goal, Head};
+use crate::teacher::{OpenTeacher, run};
+use crate::{Evaluation, GraphModule, Loss, Samples, TrainError, batch, evaluate_by};
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -33,7 +34,7 @@ impl<'a> From<&'a Samples> for TrainingData<'a> {
     }
 }
 
-/// Trains a graph that classifies, from the weights it has, and returns it with the weights of the last step.
+/// Trains a graph from the weights it has, and returns it with the weights of the last step.
 ///
 /// The same seed on the same machine gives bit-identical weights on the CPU devices. `progress` is called after every
 /// step.
@@ -74,14 +75,6 @@ struct Trainer<'a> {
     device: Device,
 }
 
-/// The teacher on the device, in evaluation.
-struct OpenTeacher {
-    module: GraphModule,
-    head: Head,
-    temperature: f64,
-    weight: f64,
-}
-
 impl<'a> Trainer<'a> {
     fn new(
         graph: &Graph,
@@ -94,7 +87,7 @@ impl<'a> Trainer<'a> {
         let head = Head::of(graph)?;
         for samples in [data.samples].into_iter().chain(data.validation) {
             samples.check(graph, config.batch)?;
-            samples.check_labels(head.classes)?;
+            check_samples(samples, config, head)?;
         }
         let module = GraphModule::new(graph, &device.clone().autodiff())?;
         let drop: Vec<_> =
@@ -106,7 +99,7 @@ impl<'a> Trainer<'a> {
             optimiser: optimiser(config, &module),
             module: module.zeroed(&drop),
             drop,
-            teacher: OpenTeacher::open(config, data.samples, head, &device)?,
+            teacher: OpenTeacher::open(config, graph, data.samples, &device)?,
             rng: ChaCha8Rng::seed_from_u64(config.seed),
             device,
         })
@@ -146,26 +139,43 @@ impl<'a> Trainer<'a> {
     /// where the loss is not a number.
     fn step(&mut self, chosen: &[usize], learning_rate: f64) -> (f32, usize) {
         let samples = self.data.samples;
-        let labels: Vec<usize> = chosen.iter().map(|index| samples.labels[*index]).collect();
         let inputs = batch::to_tensor(self.gather(chosen), &samples.input_shape, &self.device);
-        let teacher = self.teacher.as_ref().map(|teacher| teacher.head.logits(&teacher.module, inputs.clone()));
-        let logits = self.head.logits(&self.module, inputs.into_autodiff());
+        let taught = self.teacher.as_ref().map(|teacher| teacher.run(inputs.clone()));
+        let watched = self.teacher.as_ref().map_or(&[][..], |teacher| &teacher.student_features);
+        let (logits, features) = run(&self.module, self.head, inputs.into_autodiff(), watched);
         let host = crate::tensor::into_vec(logits.clone().inner());
-        let smoothing = self.config.label_smoothing;
-        let targets = loss::targets(&labels, self.head.classes, smoothing, &logits.device());
-        let mut loss = loss::cross_entropy(logits.clone(), targets);
-        if let (Some(config), Some(teacher)) = (&self.teacher, teacher) {
-            let distilled = loss::distillation(logits, Tensor::from_inner(teacher), config.temperature);
-            loss = loss.mul_scalar(1.0 - config.weight) + distilled.mul_scalar(config.weight);
-        }
+        let right = self.count_right(chosen, &host, taught.as_ref().map(|(logits, _)| logits));
+        let own = self.teacher.as_ref().is_none_or(|teacher| teacher.weight < 1.0).then(|| {
+            let config = (self.config.loss, self.config.label_smoothing);
+            Goal::of(samples, chosen, self.head, config, &logits.device()).loss(logits.clone())
+        });
+        let loss = match (&self.teacher, taught, own) {
+            (Some(teacher), Some(taught), own) => teacher.mix(self.config.loss, own, (logits, features), taught),
+            (_, _, Some(own)) => own,
+            _ => unreachable!("without a teacher there is a loss of one's own"),
+        };
         let value: f32 = loss.clone().inner().into_scalar();
         if value.is_finite() {
             let gradients = GradientsParams::from_grads(loss.backward(), &self.module);
             let stepped = self.optimiser.step(learning_rate, self.module.clone(), gradients);
             self.module = stepped.zeroed(&self.drop);
         }
-        let right = |(logits, label): (&[f32], &usize)| loss::top_one(logits) == *label;
-        (value, host.chunks_exact(self.head.classes).zip(&labels).filter(|pair| right(*pair)).count())
+        (value, right)
+    }
+
+    /// How many of the chosen samples' logits have their largest at the label, or where the teacher has it.
+    fn count_right(&self, chosen: &[usize], logits: &[f32], taught: Option<&Tensor<2>>) -> usize {
+        let width = self.head.classes;
+        let tops = logits.chunks_exact(width).map(loss::top_one);
+        let labels = &self.data.samples.labels;
+        match (self.config.loss, taught) {
+            (Loss::MeanSquared, _) => 0,
+            (Loss::CrossEntropy, Some(taught)) if labels.is_empty() => {
+                let taught = crate::tensor::into_vec(taught.clone());
+                tops.zip(taught.chunks_exact(width)).filter(|(top, row)| *top == loss::top_one(row)).count()
+            }
+            (Loss::CrossEntropy, _) => tops.zip(chosen).filter(|(top, place)| *top == labels[**place]).count(),
+        }
     }
 
     /// The chosen samples one after the other, augmented.
@@ -183,27 +193,18 @@ impl<'a> Trainer<'a> {
     }
 
     fn validate(&self) -> Result<Option<Evaluation>, TrainError> {
-        self.data.validation.map(|samples| evaluate(&self.module, samples, self.config.batch)).transpose()
+        let evaluate = |samples| evaluate_by(self.config.loss, &self.module, samples, self.config.batch);
+        self.data.validation.map(evaluate).transpose()
     }
 }
 
-impl OpenTeacher {
-    fn open(
-        config: &TrainConfig,
-        samples: &Samples,
-        student: Head,
-        device: &Device,
-    ) -> Result<Option<Self>, TrainError> {
-        let Some(teacher) = &config.distillation else {
-            return Ok(None);
-        };
-        samples.check(&teacher.graph, config.batch)?;
-        let head = Head::of(&teacher.graph)?;
-        if head.classes != student.classes {
-            return Err(TrainError::Teacher { teacher: head.classes, student: student.classes });
-        }
-        let module = GraphModule::new(&teacher.graph, device)?;
-        Ok(Some(Self { module, head, temperature: teacher.temperature, weight: teacher.weight }))
+/// Checks that samples have what the loss needs; a teacher that gives all of it needs no labels.
+fn check_samples(samples: &Samples, config: &TrainConfig, head: Head) -> Result<(), TrainError> {
+    let alone = config.distillation.as_ref().is_some_and(|teacher| teacher.weight == 1.0);
+    let missing = samples.labels.is_empty() && samples.targets.is_empty();
+    match alone && missing {
+        true => Ok(()),
+        false => samples.check_for(config.loss, head.classes),
     }
 }
 

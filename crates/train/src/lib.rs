@@ -5,7 +5,7 @@
 //!
 //! | function | for |
 //! |---|---|
-//! | [`evaluate`], [`predict`] | accuracy and loss before and after each stage |
+//! | [`evaluate`], [`evaluate_by`], [`predict`], [`Metric`] | accuracy, loss and quality before and after each stage |
 //! | [`observe`] | the range of every value: calibration |
 //! | [`gradients`], [`gradients_each`] | importance scores |
 //! | [`fit`] | training, fine-tuning with masks, distillation |
@@ -24,17 +24,19 @@ mod loss;
 mod module;
 mod observe;
 mod samples;
+mod teacher;
 mod tensor;
 
 pub use burn::tensor::Device;
-pub use config::{Mask, Optimiser, Progress, Schedule, Teacher, TrainConfig};
+pub use config::{Features, Loss, Mask, Optimiser, Progress, Schedule, Teacher, TrainConfig};
 pub use device::{DeviceError, DeviceName};
 pub use error::TrainError;
-pub use evaluate::{Evaluation, evaluate, predict};
+pub use evaluate::{Evaluation, Metric, evaluate, evaluate_by, predict};
 pub use fit::{Augment, TrainingData, fit};
 pub use gradients::{Gradients, gradients, gradients_each};
 pub use module::GraphModule;
 pub use observe::{Visit, observe};
 pub use rand_chacha::ChaCha8Rng;
 pub use samples::Samples;
+pub use teacher::feature_pairs;
 pub use tensor::DynTensor;

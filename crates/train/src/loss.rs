@@ -1,6 +1,6 @@
-//! The loss of a classifier: where its logits are, cross-entropy on them, and distillation.
+//! Losses: where a graph's logits are, cross-entropy and squared error on them, and distillation.
 
-use crate::{DynTensor, GraphModule, TrainError};
+use crate::{DynTensor, GraphModule, Loss, Samples, TrainError};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use niwaki_graph::{Graph, Op, ValueId};
 
@@ -33,11 +33,80 @@ impl Head {
 
     /// Runs the graph up to the logits, `[batch, classes]`.
     pub(crate) fn logits(self, module: &GraphModule, inputs: DynTensor) -> Tensor<2> {
-        let batch = inputs.shape()[0];
-        let logits = module.run(vec![inputs], &[self.value], &mut |_, tensor| tensor).remove(0);
-        let flat = logits.reshape(&[batch, self.classes]);
-        flat.try_into().unwrap_or_else(|_| unreachable!("reshaped to two dimensions"))
+        self.logits_with(module, inputs, &mut |_, tensor| tensor)
     }
+
+    /// Like [`Head::logits`]; every value passes through `hook`.
+    pub(crate) fn logits_with(
+        self,
+        module: &GraphModule,
+        inputs: DynTensor,
+        hook: &mut dyn FnMut(ValueId, DynTensor) -> DynTensor,
+    ) -> Tensor<2> {
+        let logits = module.run(vec![inputs], &[self.value], hook).remove(0);
+        rows(logits)
+    }
+}
+
+/// `[batch, everything else]`.
+pub(crate) fn rows(x: DynTensor) -> Tensor<2> {
+    let shape = x.shape();
+    let flat = x.reshape(&[shape[0], shape[1..].iter().product()]);
+    flat.try_into().unwrap_or_else(|_| unreachable!("reshaped to two dimensions"))
+}
+
+/// What some samples of a data set should yield, on a device.
+pub(crate) enum Goal {
+    /// Distributions over classes.
+    Classes(Tensor<2>),
+    /// Outputs.
+    Values(Tensor<2>),
+}
+
+impl Goal {
+    /// Of the samples at these places, which were checked with [`Samples::check_for`].
+    pub(crate) fn of(samples: &Samples, places: &[usize], head: Head, config: (Loss, f64), device: &Device) -> Self {
+        let (loss, smoothing) = config;
+        match loss {
+            Loss::CrossEntropy => {
+                let labels: Vec<usize> = places.iter().map(|place| samples.labels[*place]).collect();
+                Self::Classes(targets(&labels, head.classes, smoothing, device))
+            }
+            Loss::MeanSquared => {
+                let all = if samples.targets.is_empty() { &samples.inputs } else { &samples.targets };
+                let row = |place: &usize| all[place * head.classes..(place + 1) * head.classes].iter().copied();
+                let data: Vec<f32> = places.iter().flat_map(row).collect();
+                Self::Values(Tensor::from_data(TensorData::new(data, [places.len(), head.classes]), device))
+            }
+        }
+    }
+
+    /// The mean loss per sample of these outputs.
+    pub(crate) fn loss(self, outputs: Tensor<2>) -> Tensor<1> {
+        match self {
+            Self::Classes(targets) => cross_entropy(outputs, targets),
+            Self::Values(targets) => mean_squared(outputs, targets),
+        }
+    }
+}
+
+/// The squared difference, averaged over elements and samples.
+pub(crate) fn mean_squared(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let difference = outputs - targets;
+    // Row by row first, as in `batch_mean`.
+    (difference.clone() * difference).mean_dim(1).mean()
+}
+
+/// How much the similarities between a batch's samples differ: row-normalised Gram matrices, squared difference,
+/// averaged over their elements (Tung and Mori 2019, arXiv:1907.09682, equation 4).
+pub(crate) fn similarity(student: DynTensor, teacher: DynTensor) -> Tensor<1> {
+    fn gram(x: DynTensor) -> Tensor<2> {
+        let x = rows(x);
+        let gram = x.clone().matmul(x.transpose());
+        let norm = (gram.clone() * gram.clone()).sum_dim(1).add_scalar(1e-12).sqrt();
+        gram / norm
+    }
+    mean_squared(gram(student), gram(teacher))
 }
 
 /// The distribution that each sample should get, `[batch, classes]`: `1 - smoothing` at its label, and `smoothing`
@@ -92,6 +161,19 @@ mod tests {
         let softmax = graph.push("softmax", Op::Softmax { axis: 0 }, &[input]).expect("fits");
         graph.outputs.push(softmax);
         assert_eq!(Head::of(&graph), Ok(Head { value: input, classes: 3 }));
+    }
+
+    #[test]
+    fn similarity_does_not_depend_on_width_or_scale() {
+        let device = Device::flex();
+        let narrow = || DynTensor::from_vec(vec![1.0, 0.0, 1.0, 1.0], &[2, 2], &device);
+        // The same angles, three times as long, in twice the width.
+        let wide = DynTensor::from_vec(vec![3.0, 0.0, 0.0, 0.0, 3.0, 3.0, 0.0, 0.0], &[2, 1, 4], &device);
+        let same: f32 = similarity(narrow(), wide).into_scalar();
+        assert!(same.abs() < 1e-6, "{same}");
+        let other = DynTensor::from_vec(vec![1.0, 0.0, 0.0, 1.0], &[2, 2], &device);
+        let different: f32 = similarity(narrow(), other).into_scalar();
+        assert!(different > 0.05, "{different}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod model;
 pub use data::{CLASSES, SIDE, shift, split};
 pub use model::Digits;
 
-use niwaki_compile::{Project, capture};
+use niwaki_compile::{Project, Task, capture};
 
 /// What niwaki has to know about it.
 pub fn project() -> Project<Digits> {
@@ -18,5 +18,6 @@ pub fn project() -> Project<Digits> {
         weights: None,
         data: split,
         augment: Some(shift),
+        task: Task::CLASSIFICATION,
     }
 }

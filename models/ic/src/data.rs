@@ -47,6 +47,7 @@ fn samples(pixels: &[u8], labels: &[u8]) -> Samples {
         input_shape: vec![CHANNELS, SIDE, SIDE],
         inputs: pixels.chunks_exact(CHANNELS * plane).flat_map(image).collect(),
         labels: labels.iter().map(|label| usize::from(*label)).collect(),
+        targets: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ mod model;
 pub use data::{CLASSES, SIDE, flip_and_shift, split};
 pub use model::ResNet8;
 
-use niwaki_compile::{Project, capture, weights_in_order};
+use niwaki_compile::{Project, Task, capture, weights_in_order};
 
 /// What niwaki has to know about it.
 pub fn project() -> Project<ResNet8> {
@@ -18,6 +18,7 @@ pub fn project() -> Project<ResNet8> {
         weights: Some(|graph| weights_in_order(graph, &reference()?)),
         data: split,
         augment: Some(flip_and_shift),
+        task: Task::CLASSIFICATION,
     }
 }
 

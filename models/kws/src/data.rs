@@ -40,7 +40,7 @@ fn load() -> Result<DataSet, DataError> {
 fn samples(data: &DataFolder, file: &str, labels: Vec<usize>) -> Result<Samples, DataError> {
     let coefficients = data.i8(file, &[labels.len(), FRAMES, COEFFICIENTS])?;
     let inputs = coefficients.into_iter().map(|q| INPUT.dequantise(q)).collect();
-    Ok(Samples { input_shape: vec![1, FRAMES, COEFFICIENTS], inputs, labels })
+    Ok(Samples { input_shape: vec![1, FRAMES, COEFFICIENTS], inputs, labels, targets: Vec::new() })
 }
 
 /// Moves a clip by up to five frames, 0.1 s; what comes in repeats the first or last frame.

@@ -6,7 +6,7 @@ mod model;
 pub use data::{CLASSES, COEFFICIENTS, FRAMES, shift, split};
 pub use model::DsCnn;
 
-use niwaki_compile::{Project, capture, weights_in_order};
+use niwaki_compile::{Project, Task, capture, weights_in_order};
 
 /// What niwaki has to know about it.
 pub fn project() -> Project<DsCnn> {
@@ -18,6 +18,7 @@ pub fn project() -> Project<DsCnn> {
         weights: Some(|graph| weights_in_order(graph, &reference()?)),
         data: split,
         augment: Some(shift),
+        task: Task::CLASSIFICATION,
     }
 }
 

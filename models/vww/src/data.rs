@@ -32,7 +32,7 @@ fn load() -> Result<DataSet, DataError> {
     let pixels = data.u8("train/cifar10/train_0.u8", &[10_000, SMALL, SMALL, CHANNELS])?;
     let image = |image: &[u8]| enlarged(image);
     let inputs = pixels.chunks_exact(CHANNELS * SMALL * SMALL).take(UNLABELLED).flat_map(image).collect();
-    let train = Samples { input_shape: vec![CHANNELS, SIDE, SIDE], inputs, labels: vec![0; UNLABELLED] };
+    let train = Samples { input_shape: vec![CHANNELS, SIDE, SIDE], inputs, ..Samples::default() };
     let pixels = data.u8("eval/vww01/x.u8", &[1_000, SIDE, SIDE, CHANNELS])?;
     let labels = data.u8("eval/vww01/y.u8", &[1_000])?;
     let plane = SIDE * SIDE;
@@ -44,6 +44,7 @@ fn load() -> Result<DataSet, DataError> {
         input_shape: vec![CHANNELS, SIDE, SIDE],
         inputs: pixels.chunks_exact(CHANNELS * plane).flat_map(image).collect(),
         labels: labels.iter().map(|label| usize::from(*label)).collect(),
+        targets: Vec::new(),
     };
     Ok(DataSet { input: Some(INPUT), ..DataSet::new(train, test) })
 }

@@ -6,7 +6,7 @@ mod model;
 pub use data::{CLASSES, SIDE, flip, split};
 pub use model::MobileNet;
 
-use niwaki_compile::{Project, capture, weights_in_order};
+use niwaki_compile::{Project, Task, capture, weights_in_order};
 
 /// What niwaki has to know about it.
 pub fn project() -> Project<MobileNet> {
@@ -18,6 +18,7 @@ pub fn project() -> Project<MobileNet> {
         weights: Some(|graph| weights_in_order(graph, &reference()?)),
         data: split,
         augment: Some(flip),
+        task: Task::CLASSIFICATION,
     }
 }
 

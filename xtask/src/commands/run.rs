@@ -72,12 +72,13 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     if let Some(blob) = given {
         let set = set_for(&trial, &report, &blob)?;
         let (blob, firmware) = trial.firmware(&model.name, &blob, "given")?;
-        runs.push(outcome(work, &blob, trial.measure(&blob, &firmware, &set)?));
+        runs.push(outcome(work, &blob, trial.measure(&blob, &firmware, &set)?.judged(&report.metric, None)));
     } else {
         for which in args.variant.map_or(Which::BOTH.to_vec(), |which| vec![which]) {
             let (blob, firmware) = trial.build(&report, which)?;
             let set = variant::eval_set(work, &report, which, &blob)?;
-            runs.push(outcome(work, &blob, trial.measure(&blob, &firmware, &set)?));
+            let measured = trial.measure(&blob, &firmware, &set)?;
+            runs.push(outcome(work, &blob, measured.judged(&report.metric, Some(which.of(&report)))));
         }
     }
     let (emulated, silicon) = (board.emulated(), board.silicon());
@@ -153,7 +154,7 @@ fn show(outcomes: &Outcomes, metric: &str) -> String {
             run.crc.clone(),
             run.measured.samples.to_string(),
             run.measured.differing.len().to_string(),
-            percent(run.measured.quality),
+            run.measured.quality.map_or("-".into(), percent),
             count.map_or("-".into(), |count| thousands(count.total)),
         ]);
     }

@@ -10,7 +10,7 @@ use burn::optim::{GradientsParams, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Int, Tensor, TensorData, activation, module};
 use niwaki_graph::Graph;
 use niwaki_train::{
-    Device, DynTensor, GraphModule, Optimiser, Samples, Schedule, TrainConfig, fit, gradients, predict,
+    Device, DynTensor, GraphModule, Loss, Optimiser, Samples, Schedule, TrainConfig, fit, gradients, predict,
 };
 
 const CHANNELS: usize = 6;
@@ -151,7 +151,7 @@ fn gradients_agree_whatever_the_batch() {
         _ => Vec::new(),
     };
     for batch in [20, 6] {
-        let own = gradients(&graph, &samples, batch, &Device::flex()).expect("fits");
+        let own = gradients(&graph, &samples, Loss::CrossEntropy, batch, &Device::flex()).expect("fits");
         assert!(difference(&[own.loss as f32], &data(loss.clone())) < 1e-6);
         let mut compared = 0;
         for (param, own) in graph.params.iter().zip(&own.params) {
@@ -172,11 +172,11 @@ fn gradients_agree_whatever_the_batch() {
 #[test]
 fn gradients_are_slopes() {
     let (graph, samples) = (network(CHANNELS, CLASSES), patterns(4, 8, CLASSES));
-    let own = gradients(&graph, &samples, 8, &Device::flex()).expect("fits");
+    let own = gradients(&graph, &samples, Loss::CrossEntropy, 8, &Device::flex()).expect("fits");
     let loss_at = |param: usize, element: usize, change: f32| {
         let mut moved = graph.clone();
         moved.params[param].data[element] += change;
-        gradients(&moved, &samples, 8, &Device::flex()).expect("fits").loss
+        gradients(&moved, &samples, Loss::CrossEntropy, 8, &Device::flex()).expect("fits").loss
     };
     for param in (0..graph.params.len()).filter(|param| !graph.params[*param].name.contains("running")) {
         let slope = (loss_at(param, 1, 1e-2) - loss_at(param, 1, -1e-2)) / 2e-2;

@@ -3,8 +3,8 @@
 use crate::common::{batch_norm, conv, difference, linear, network, patterns, relu};
 use niwaki_graph::{Graph, Op, ParamId};
 use niwaki_train::{
-    Augment, ChaCha8Rng, Device, GraphModule, Mask, Optimiser, Samples, Schedule, Teacher, TrainConfig, TrainError,
-    TrainingData, evaluate, fit,
+    Augment, ChaCha8Rng, Device, Features, GraphModule, Loss, Mask, Optimiser, Samples, Schedule, Teacher, TrainConfig,
+    TrainError, TrainingData, evaluate, evaluate_by, feature_pairs, fit,
 };
 use rand::RngExt;
 
@@ -151,14 +151,67 @@ fn a_student_learns_from_its_teacher_alone() {
     assert!(accuracy(&teacher, &held_out) > 0.9);
     // Labels that say nothing: only the teacher can be learnt from.
     let unlabelled = Samples { labels: vec![0; samples.len()], ..samples };
-    let distillation = Some(Teacher { graph: teacher, temperature: 2.0, weight: 1.0 });
+    let distillation = Some(Teacher::new(teacher, 2.0, 1.0));
     let config = TrainConfig { distillation, ..config };
     let student = train(&network(8, CLASSES), &unlabelled, &config).expect("trains");
     let accuracy = accuracy(&student, &held_out);
     assert!(accuracy > 0.85, "{accuracy}");
-    let other = Some(Teacher { graph: network(8, 7), temperature: 2.0, weight: 1.0 });
+    let other = Some(Teacher::new(network(8, 7), 2.0, 1.0));
     let error = train(&network(8, CLASSES), &unlabelled, &TrainConfig { distillation: other, ..short() });
     assert_eq!(error, Err(TrainError::Teacher { teacher: 7, student: 5 }));
+}
+
+/// A student of half the width, from unlabelled samples, with features matched: the loss of features falls.
+#[test]
+fn features_of_a_wider_teacher_are_matched() {
+    let (samples, held_out) = (patterns(5, 300, CLASSES), patterns(6, 200, CLASSES));
+    let teacher = train(&network(12, CLASSES), &samples, &TrainConfig { epochs: 20, ..short() }).expect("trains");
+    let unlabelled = Samples::unlabelled(samples.input_shape.clone(), samples.inputs.clone()).expect("fits");
+    let pairs = feature_pairs(&network(6, CLASSES), &teacher);
+    assert_eq!(pairs, [("mean".to_string(), "mean".to_string())], "what the only hidden layer reads");
+    let features = Some(Features { pairs, weight: 3.0 });
+    let distillation = Some(Teacher { features, ..Teacher::new(teacher.clone(), 2.0, 1.0) });
+    let config = TrainConfig { epochs: 30, distillation, ..short() };
+    let mut seen = Vec::new();
+    let student = fit(&network(6, CLASSES), &unlabelled, &config, &Device::flex(), &mut |at| seen.push(*at));
+    let accuracy = accuracy(&student.expect("trains"), &held_out);
+    assert!(accuracy > 0.8, "{accuracy}");
+    let last = seen.last().expect("steps");
+    assert!(last.loss < 0.3 * seen[0].loss && last.accuracy > 0.9, "agrees with its teacher: {last:?}");
+    // Without a teacher, or with one that gives only half, labels are missing.
+    let error = train(&network(6, CLASSES), &unlabelled, &short()).expect_err("no labels");
+    assert_eq!(error, TrainError::Unlabelled);
+    let half = Some(Teacher::new(teacher, 2.0, 0.5));
+    let error = train(&network(6, CLASSES), &unlabelled, &TrainConfig { distillation: half, ..short() });
+    assert_eq!(error, Err(TrainError::Unlabelled));
+}
+
+/// An autoencoder: linear, eight features squeezed through three; a plane of that dimension is learnt.
+#[test]
+fn a_regression_learns_its_input_or_its_targets() {
+    let mut graph = Graph::default();
+    let x = graph.add_input("input0", vec![8]);
+    let x = linear(&mut graph, "encoder", x, 3);
+    let x = linear(&mut graph, "decoder", x, 8);
+    graph.outputs.push(x);
+    let row = |k: usize| (0..8).map(move |i| ((k * 7 % 11) as f32 / 11.0 - 0.5) * (i as f32 * 0.9).sin());
+    let samples = Samples::unlabelled(vec![8], (0..200).flat_map(row).collect()).expect("fits");
+    let config = TrainConfig { loss: Loss::MeanSquared, epochs: 60, learning_rate: 2e-2, weight_decay: 0.0, ..short() };
+    let error = |graph: &Graph, samples: &Samples| {
+        let module = GraphModule::new(graph, &Device::flex()).expect("can be run");
+        evaluate_by(Loss::MeanSquared, &module, samples, 64).expect("fits").loss
+    };
+    let trained = train(&graph, &samples, &config).expect("trains");
+    assert!(error(&trained, &samples) < 0.02 * error(&graph, &samples), "{}", error(&trained, &samples));
+    // Targets instead: the negative of the input.
+    let negative = samples.inputs.iter().map(|x| -x).collect();
+    let opposite = samples.clone().with_targets(negative);
+    let trained = train(&graph, &opposite, &config).expect("trains");
+    assert!(error(&trained, &opposite) < 0.02 * error(&graph, &opposite));
+    assert!(error(&trained, &samples) > error(&trained, &opposite));
+    let short_of_one = samples.with_targets(vec![0.0; 1599]);
+    let error = train(&graph, &short_of_one, &config).expect_err("one target is missing").to_string();
+    assert!(error.contains("200 x 8 target elements") && error.contains("1599"), "{error}");
 }
 
 #[test]
