@@ -50,7 +50,7 @@ impl Deployment {
     pub(crate) fn new(board: &Board, report: &Report, unpruned: Column, pruned: Column) -> Self {
         Self {
             model: report.model.clone(),
-            board: board.name().to_string(),
+            board: board.full_name(),
             emulated: board.emulated(),
             silicon: board.silicon(),
             recipe_hash: report.recipe_hash.clone(),

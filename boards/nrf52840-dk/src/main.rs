@@ -39,8 +39,17 @@ fn main() -> ! {
         let counter = CycleCounter::new(core.DCB, core.DWT, core.SYST, CLOCK_HZ);
         let trigger = Output::new(p.P0_26, Level::Low, OutputDrive::Standard);
         let uart = BufferedUarte::new(
-            p.UARTE0, p.TIMER0, p.PPI_CH0, p.PPI_CH1, p.PPI_GROUP0, p.P0_08, p.P0_06, Interrupts,
-            uarte::Config::default(), RECEIVED, TO_SEND,
+            p.UARTE0,
+            p.TIMER0,
+            p.PPI_CH0,
+            p.PPI_CH1,
+            p.PPI_GROUP0,
+            p.P0_08,
+            p.P0_06,
+            Interrupts,
+            uarte::Config::default(),
+            RECEIVED,
+            TO_SEND,
         );
         let board = Board { name: "nrf52840-dk", serial: Serial(uart), trigger, counter };
         // It ends only where the line is closed, which a UART's never is.

@@ -44,8 +44,7 @@ pub fn serve_usb(driver: Driver<'_, USB>, product: &str, use_it: impl FnOnce(Usb
     let (sender, receiver) = CdcAcmClass::new(&mut builder, &mut state, PACKET as u16).split();
     let mut device = builder.build();
     let device = pin!(async {
-        let never: Infallible = device.run().await;
-        never
+        device.run().await;
     });
     use_it(UsbSerial { device, sender, receiver, packet: [0; PACKET], received: 0, taken: 0 });
 }
@@ -53,7 +52,7 @@ pub fn serve_usb(driver: Driver<'_, USB>, product: &str, use_it: impl FnOnce(Usb
 /// A serial line over USB.
 pub struct UsbSerial<'a, 'd> {
     /// The USB device: answers the host while it is polled.
-    device: Pin<&'a mut dyn Future<Output = Infallible>>,
+    device: Pin<&'a mut dyn Future<Output = ()>>,
     sender: Sender<'d, Driver<'d, USB>>,
     receiver: Receiver<'d, Driver<'d, USB>>,
     /// The last packet, and how much of it was handed out.
@@ -105,7 +104,8 @@ impl UsbSerial<'_, '_> {
                 rom_data::reset_to_usb_boot(0, 0);
                 0
             }
-            Either3::First(never) => match never {},
+            // The device never ends.
+            Either3::First(()) => 0,
         }
     }
 
@@ -125,7 +125,7 @@ impl Write for UsbSerial<'_, '_> {
             self.send(packet);
         }
         // A full packet says that more follows.
-        if !bytes.is_empty() && bytes.len() % PACKET == 0 {
+        if !bytes.is_empty() && bytes.len().is_multiple_of(PACKET) {
             self.send(&[]);
         }
         Ok(bytes.len())
