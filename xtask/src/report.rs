@@ -134,7 +134,7 @@ impl Deployment {
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.is_process() {
-            let owner = if self.emulated { "" } else { " of this computer" };
+            let owner = if self.silicon.is_some() { "" } else { " of this computer" };
             notes.push(format!("no flash and RAM: {} is a process{owner}", self.board));
         }
         for which in Which::BOTH {

@@ -14,7 +14,7 @@ mod size;
 mod test;
 mod train;
 
-use crate::{board, workplace::Workplace};
+use crate::{board, reach, workplace::Workplace};
 use anyhow::bail;
 
 /// What `cargo xtask` can do.
@@ -75,6 +75,7 @@ impl BoardArgs {
     fn ready(&self, work: &Workplace) -> anyhow::Result<board::Board> {
         let board = board::Board::find(work, &self.board)?.at(&self.place)?;
         setup::ready(&board.needs(), self.no_setup)?;
+        reach::expect(&board)?;
         if let Some(reason) = board.too_old() {
             bail!("{}: {reason}; `cargo xtask doctor` says how to get a newer one", board.full_name());
         }

@@ -20,6 +20,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 /// How much of what a runner says on stderr is kept for an error message.
@@ -42,6 +43,23 @@ pub(crate) struct Way {
     running: Option<Running>,
     /// Set when nobody listens any more: a serial port would be kept open for ever.
     over: Arc<AtomicBool>,
+    /// How long the process may take to end by itself when nobody talks to it any more.
+    patience: Duration,
+}
+
+/// Fails if a real board is not there, before minutes are spent on building for it.
+pub(crate) fn expect(board: &Board) -> anyhow::Result<()> {
+    match &board.spec.runner {
+        Runner::ProbeRs { usb, .. } => serial::open(&serial::find(board.place.port.as_deref(), usb)?).map(|_| ()),
+        Runner::Ssh { host } => host_of(board, host.as_deref()).map(|_| ()),
+        // A Pico may yet have to be put into its boot loader; the others are programs.
+        Runner::Uf2 { .. } | Runner::Qemu { .. } | Runner::Process {} | Runner::QemuUser { .. } => Ok(()),
+    }
+}
+
+fn host_of<'a>(board: &'a Board, usual: Option<&'a str>) -> anyhow::Result<&'a str> {
+    let host = board.place.host.as_deref().or(usual);
+    host.with_context(|| format!("say where {} is: --host [USER@]HOST, or `host` in its board.toml", board.name()))
 }
 
 /// Brings a firmware to a board and starts it.
@@ -62,9 +80,11 @@ pub(crate) fn reach(board: &Board, firmware: &Path, blob: &Path) -> anyhow::Resu
             serial::reached(port, open)
         }
         Runner::Ssh { host } => {
-            let host = board.place.host.as_ref().or(host.as_ref());
-            let host = host.with_context(|| format!("say where {} is: --host [USER@]HOST", board.name()))?;
-            process(&mut ssh::command(host, firmware, blob)?, &format!("ssh ({host})"))
+            let host = host_of(board, host.as_deref())?;
+            let mut reached = process(&mut ssh::command(host, firmware, blob)?, &format!("ssh ({host})"))?;
+            // What was copied there is removed when the program there has ended.
+            reached.way.patience = Duration::from_secs(3);
+            Ok(reached)
         }
         Runner::Qemu { .. } | Runner::Process {} | Runner::QemuUser { .. } => {
             process(&mut board.run_command(firmware, blob)?, &board.runner_name())
@@ -81,7 +101,7 @@ fn process(command: &mut Command, name: &str) -> anyhow::Result<Reached> {
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     };
     let ((stdin, stdout), stderr) = stdin.zip(stdout).zip(stderr).context("the runner has no pipes")?;
-    let way = Way { said: keep(stderr), running: Some(running), over: Arc::default() };
+    let way = Way { said: keep(stderr), running: Some(running), over: Arc::default(), patience: Duration::ZERO };
     Ok(Reached { name: name.into(), reader: Box::new(stdout), writer: Box::new(stdin), way })
 }
 
@@ -100,6 +120,11 @@ impl Way {
 impl Drop for Way {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
+        let start = Instant::now();
+        while start.elapsed() < self.patience && self.running.as_ref().is_some_and(|running| running.ended().is_none())
+        {
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn reached(name: String, mut port: Box<dyn SerialPort>) -> anyhow::Re
     let over = Arc::default();
     let reader = port.try_clone().with_context(|| name.clone())?;
     let reader = Box::new(UntilOver(reader, Arc::clone(&over)));
-    let way = Way { said: Arc::default(), running: None, over };
+    let way = Way { said: Arc::default(), running: None, over, patience: Duration::ZERO };
     Ok(Reached { name, reader, writer: Box::new(port), way })
 }
 
