@@ -1,12 +1,14 @@
 //! A blob in memory, checked once, and views into it.
 
 use crate::{
-    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Conv2d, FullyConnected,
-    HEADER_BYTES, Lut, MAX_INTERFACES, Manifest, MaxPool, Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected,
-    PackedWeights, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord, Transpose, Window,
+    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Constant, Conv2d, Embedding,
+    FullyConnected, HEADER_BYTES, LayerNorm, Lut, MAX_INTERFACES, Manifest, MatMul, MaxPool, Op, OpKind, OpRecord,
+    PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord,
+    Transpose, Window,
     block::Extent,
     check,
     header::{Header, Section},
+    sequence::order,
 };
 use core::ops::Range;
 use heapless::Vec;
@@ -157,7 +159,10 @@ impl<'a> Blob<'a> {
             OpKind::PackedConv2d => Op::PackedConv2d(self.packed_conv(record, &input, &output)),
             OpKind::PackedDepthwiseConv2d => Op::PackedDepthwiseConv2d(self.packed_conv(record, &input, &output)),
             OpKind::SparseConv2d => Op::SparseConv2d(self.packed_conv(record, &input, &output)),
-            OpKind::PackedFullyConnected | OpKind::SparseFullyConnected => {
+            OpKind::PackedFullyConnected
+            | OpKind::SparseFullyConnected
+            | OpKind::InterleavedFullyConnected
+            | OpKind::SparseInterleavedFullyConnected => {
                 let (inputs, outputs) = (from.elements(), to.elements());
                 let quads = inputs.div_ceil(4) as u64;
                 let layer = PackedFullyConnected {
@@ -167,7 +172,9 @@ impl<'a> Blob<'a> {
                 };
                 match kind {
                     OpKind::PackedFullyConnected => Op::PackedFullyConnected(layer),
-                    _ => Op::SparseFullyConnected(layer),
+                    OpKind::SparseFullyConnected => Op::SparseFullyConnected(layer),
+                    OpKind::InterleavedFullyConnected => Op::InterleavedFullyConnected(layer),
+                    _ => Op::SparseInterleavedFullyConnected(layer),
                 }
             }
             OpKind::BlockConv2d => {
@@ -182,6 +189,20 @@ impl<'a> Blob<'a> {
                 let (inputs, outputs) = (from.elements(), to.elements());
                 let blocks = self.blocks(record, &output, outputs, inputs.div_ceil(4));
                 Op::BlockFullyConnected(BlockFullyConnected { inputs, outputs, blocks })
+            }
+            OpKind::MatMul => Op::MatMul(self.matmul(record, &input, &output)),
+            OpKind::LayerNorm => Op::LayerNorm(LayerNorm {
+                shape: to,
+                epsilon: u64::from(record.q[0].unsigned_abs()) << (record.q[1] as u32 & 31),
+                gamma: self.words(record.weights, to.channels),
+                beta: self.words(record.bias, to.channels),
+                activation: activation(record),
+            }),
+            OpKind::Constant => Op::Constant(Constant { data: self.weights(record, to.elements() as u64) }),
+            OpKind::Embedding => {
+                let (rows, channels) = (record.q[0].unsigned_abs() as usize, to.channels);
+                let table = self.weights(record, (rows as u64).saturating_mul(channels as u64));
+                Op::Embedding(Embedding { rows, channels, table })
             }
         })
     }
@@ -227,10 +248,13 @@ impl<'a> Blob<'a> {
         outputs: usize,
         quads: u64,
     ) -> PackedWeights<'a> {
-        let sparse = matches!(kind, OpKind::SparseConv2d | OpKind::SparseFullyConnected);
+        use OpKind::{SparseConv2d, SparseFullyConnected, SparseInterleavedFullyConnected};
+        let sparse = matches!(kind, SparseConv2d | SparseFullyConnected | SparseInterleavedFullyConnected);
         let rows = match kind {
             OpKind::PackedConv2d => 2,
-            OpKind::PackedFullyConnected => 4,
+            OpKind::PackedFullyConnected
+            | OpKind::InterleavedFullyConnected
+            | OpKind::SparseInterleavedFullyConnected => 4,
             OpKind::PackedDepthwiseConv2d => 1,
             _ => record.q[0].clamp(0, 4) as usize,
         };
@@ -267,6 +291,19 @@ impl<'a> Blob<'a> {
             zero_point: output.zero_point,
             shift: u32::from(record.shift),
             activation: activation(record),
+        }
+    }
+
+    fn matmul(&self, record: &OpRecord, input: &Tensor, output: &Tensor) -> MatMul {
+        let second = self.tensor(record.inputs[1]);
+        let orders = [record.p[0], record.p[1], record.p[2]].map(order);
+        MatMul {
+            input_zero_points: [input.zero_point, second.zero_point],
+            multiplier: record.q[0],
+            shift: u32::from(record.shift),
+            zero_point: output.zero_point,
+            activation: activation(record),
+            ..MatMul::new([input.shape, second.shape, output.shape], orders)
         }
     }
 

@@ -134,7 +134,7 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
             (op.p, op.bias, op.weights) = (window, RULES, ZEROS);
             [4, 4, 2]
         }
-        OpKind::PackedFullyConnected => {
+        OpKind::PackedFullyConnected | OpKind::InterleavedFullyConnected => {
             op.bias = RULES;
             [1, 1, 7]
         }
@@ -142,7 +142,7 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
             (op.p, op.bias, op.weights, op.q) = (window, RULES, CONV_STREAM, [2, 44, 0]);
             [4, 4, 3]
         }
-        OpKind::SparseFullyConnected => {
+        OpKind::SparseFullyConnected | OpKind::SparseInterleavedFullyConnected => {
             (op.bias, op.weights, op.q) = (RULES, LAYER_STREAM, [4, 40, 0]);
             [1, 1, 7]
         }
@@ -153,6 +153,24 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
         OpKind::BlockFullyConnected => {
             (op.groups, op.weights, op.q) = (2, ZEROS, [4, 4, INDEX as i32]);
             [1, 1, 7]
+        }
+        OpKind::MatMul => {
+            // Two matrices of four rows and four columns, four terms each: the channels count the matrices.
+            (op.inputs[1], op.q[0]) = (B, 1 << 20);
+            op.p[..3].copy_from_slice(&[0b01_00_10, 0b00_01_10, 0b10_01_00]);
+            [2, 4, 4]
+        }
+        OpKind::LayerNorm => {
+            op.q = [5, 3, 0];
+            [4, 4, 2]
+        }
+        OpKind::Constant => {
+            op.inputs[0] = niwaki_blob::NO_INPUT;
+            [4, 4, 2]
+        }
+        OpKind::Embedding => {
+            op.q[0] = 16;
+            [4, 8, 3]
         }
     };
     (op, output)
