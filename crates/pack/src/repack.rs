@@ -1,6 +1,6 @@
 //! Brings a blob of plain kinds into the layouts that one instruction set's kernels read.
 
-use crate::cost;
+use crate::cost::Table;
 use niwaki_blob::{
     AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise,
     TensorRecord, WriteError, Writer,
@@ -14,8 +14,29 @@ use std::borrow::Cow;
 
 /// The same network for kernels of another instruction set: the same results, bit for bit, from other operations.
 /// Operations that are packed already stay as they are.
+///
+/// Of several layouts each layer gets the one that takes least on a usual core of the instruction set; [`repack_for`]
+/// knows the core.
 pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, WriteError> {
-    repack_as(bytes, isa, |_, op| cheapest(op, isa))
+    let usual = match isa {
+        Isa::Dsp => "cortex-m4",
+        Isa::V7m => "cortex-m3",
+        Isa::V6m => "cortex-m0",
+        Isa::Helium => "cortex-m55",
+        Isa::Neon => "cortex-a72",
+        Isa::NeonDot => "cortex-a76",
+        _ => "",
+    };
+    repack_for(bytes, isa, usual)
+}
+
+/// The same in the layouts that take least on a core, named as in board.toml, by its measured [costs](crate::cost).
+pub fn repack_for(bytes: &[u8], isa: Isa, core: &str) -> Result<AlignedBytes, WriteError> {
+    let table = Table::of(core);
+    repack_as(bytes, isa, |_, op| {
+        let forms = forms(op, isa);
+        table.map_or(forms.first().copied(), |table| table.cheapest(op, &forms))
+    })
 }
 
 /// The same with every operation in the form that `choose` gives, which must be one of its [`forms`]; as it is where it
@@ -221,9 +242,4 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         _ => return None,
     };
     Some(Layout { form, weights, rules: rules(bias, rule.multipliers, rows) })
-}
-
-/// The cheapest form; `None` where the plain one is all there is. Of equal ones the first.
-fn cheapest(op: &Op<'_>, isa: Isa) -> Option<Form> {
-    forms(op, isa).into_iter().min_by_key(|form| cost::of(*form, Weights::of(op).rows()))
 }

@@ -9,7 +9,7 @@ use niwaki_pack::{Form, Isa, forms, repack_as};
 const BLOCK_TERMS: usize = 4;
 
 /// Numbers that are the same on every machine: xorshift64*.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -19,7 +19,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 
@@ -110,7 +110,8 @@ fn fill(layer: &Layer, mask: Option<Mask>, random: &mut Random, record: &mut OpR
             let table = (0..256).map(|step| (f64::from(1 << 15) * (-f64::from(step) * 0.05).exp()).round() as u16);
             record.weights = writer.data(&table.collect::<Vec<u16>>());
         }
-        OpKind::Transpose => record.p[..3].copy_from_slice(&[0, 1, 2]),
+        OpKind::Transpose => record.p[..3].copy_from_slice(&[2, 0, 1]),
+        OpKind::Pad => record.q = [layer.padding[0][0] as i32, layer.padding[0][1] as i32, 0],
         _ => {}
     }
 }

@@ -7,7 +7,6 @@ use crate::{
     bench::rig::Rig,
     board::{self, Board},
     commands::setup,
-    output::note,
     workplace::Workplace,
 };
 use anyhow::ensure;
@@ -52,9 +51,6 @@ impl CoreArgs {
         };
         ensure!(!rigs.is_empty(), "{} is not emulated: its kernels cannot be counted", self.board);
         setup::ready(&rigs.iter().flat_map(Rig::needs).collect::<Vec<_>>(), self.no_setup)?;
-        for reason in rigs.iter().filter_map(Rig::no_cycles) {
-            note(&reason);
-        }
         Ok(rigs)
     }
 }
