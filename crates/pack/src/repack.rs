@@ -3,7 +3,7 @@
 use crate::cost::Table;
 use niwaki_blob::{
     AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise,
-    TensorRecord, WriteError, Writer,
+    STREAM_SLACK, TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -34,7 +34,11 @@ pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, WriteError> {
 pub fn repack_for(bytes: &[u8], isa: Isa, core: &str) -> Result<AlignedBytes, WriteError> {
     let table = Table::of(core);
     repack_as(bytes, isa, |_, op| {
-        let forms = forms(op, isa);
+        let mut forms = forms(op, isa);
+        // What need not be in another form does not get larger by it.
+        if forms.first().is_some_and(|form| form.kind.plain()) {
+            forms.retain(|form| !form.sparse || shrinks(op, *form));
+        }
         table.map_or(forms.first().copied(), |table| table.cheapest(op, &forms))
     })
 }
@@ -153,17 +157,24 @@ pub struct Form {
 }
 
 /// The forms that the kernels of an instruction set have for a plain operation with these weights, dense ones first;
-/// none where there is only the plain one.
+/// none where there is only the plain one. The plain one is among them where a core runs it and others.
 pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
-    if isa != Isa::Dsp {
-        return Vec::new();
-    }
     if rule(op).is_none_or(|(_, rule)| rule.shift != 0) {
         return Vec::new();
     }
     let dense = |kind, rows| Form { kind, rows, sparse: false };
     let sparse = |kind, rows| Form { kind, rows, sparse: true };
+    let small = match isa {
+        Isa::Dsp => false,
+        Isa::V7m | Isa::V6m => true,
+        _ => return Vec::new(),
+    };
     let all: Vec<Form> = match op {
+        Op::Conv2d(conv) if small => {
+            let plain = (conv.groups == 1).then_some(dense(OpKind::Conv2d, 1));
+            plain.into_iter().chain([sparse(OpKind::SparseConv2d, 1)]).collect()
+        }
+        _ if small => Vec::new(),
         Op::Conv2d(conv) => {
             let dense = (conv.groups == 1).then_some(dense(OpKind::PackedConv2d, 2));
             dense.into_iter().chain([1, 2].map(|rows| sparse(OpKind::SparseConv2d, rows))).collect()
@@ -242,4 +253,9 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         _ => return None,
     };
     Some(Layout { form, weights, rules: rules(bias, rule.multipliers, rows) })
+}
+
+/// Whether a form takes no more room than the plain one, but for the slack.
+fn shrinks(op: &Op<'_>, form: Form) -> bool {
+    layout(op, form).is_some_and(|layout| layout.weights.len() <= Weights::of(op).weights.len() + STREAM_SLACK)
 }

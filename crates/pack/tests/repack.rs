@@ -76,6 +76,20 @@ fn dsp_layouts_give_the_same_results() {
 }
 
 #[test]
+fn small_cores_get_streams_where_they_are_cheaper() {
+    let random = &mut Random::new(8);
+    let plain = network(random, 0);
+    let input: Vec<i8> = (0..126).map(|_| random.int8()).collect();
+    for isa in [Isa::V7m, Isa::V6m] {
+        let streams = repack(&plain, isa).unwrap();
+        let (plain, streams) = (Blob::read(&plain).unwrap(), Blob::read(&streams).unwrap());
+        use OpKind::{Conv2d, DepthwiseConv2d, FullyConnected, SparseConv2d};
+        assert_eq!(kinds(&streams), [Conv2d, DepthwiseConv2d, SparseConv2d, SparseConv2d, FullyConnected]);
+        assert_eq!(solve(&plain, &input), solve(&streams, &input));
+    }
+}
+
+#[test]
 fn scalar_layouts_stay() {
     let plain = network(&mut Random::new(6), 0);
     assert_eq!(repack(&plain, Isa::Scalar).unwrap()[..], plain[..]);

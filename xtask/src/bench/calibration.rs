@@ -10,11 +10,21 @@ use super::{
 use crate::workplace::Workplace;
 use anyhow::{Context, ensure};
 use niwaki_blob::{AlignedBytes, Blob, OpKind};
-use niwaki_pack::cost::{Job, Sample, Set};
+use niwaki_pack::{
+    Isa,
+    cost::{Job, Sample, Set},
+};
 use std::collections::HashMap;
 
-/// More products than this a layer does not have: dozens of layers are measured for every kernel.
-const MOST_MACS: usize = 600_000;
+/// More products than this a layer does not have, as dozens are measured for every kernel; more of them where an
+/// instruction computes many.
+fn most_macs(isa: Isa) -> usize {
+    match isa {
+        Isa::Neon | Isa::NeonDot | Isa::Helium => 4_000_000,
+        Isa::Dsp => 1_500_000,
+        _ => 1_000_000,
+    }
+}
 
 /// Parts of the blocks that are kept, of which every layer and form gets two.
 const DENSITIES: [f64; 5] = [0.75, 0.5, 0.35, 0.25, 0.125];
@@ -57,7 +67,7 @@ fn case(
 
 fn fitted(rig: &Rig, cases: &mut Cases) -> anyhow::Result<()> {
     let random = &mut Random(0x2545_f491_4f6c_dd1d);
-    for (at, layer) in layers(random).into_iter().enumerate() {
+    for (at, layer) in layers(rig.isa, random).into_iter().enumerate() {
         let plain = network::plain(&layer, None)?;
         for form in network::forms_of(&plain, rig.isa)? {
             let Some(sparse) = form.filter(|form| form.sparse) else {
@@ -100,11 +110,11 @@ fn checked(rig: &Rig, cases: &mut Cases) -> anyhow::Result<()> {
 }
 
 /// Layers of every kind: the same each time.
-fn layers(random: &mut Random) -> Vec<Layer> {
+fn layers(isa: Isa, random: &mut Random) -> Vec<Layer> {
     let mut list = Vec::new();
     let small = |layer: &Layer| {
         let [height, width, channels] = layer.output();
-        (layer.terms() * height * width * channels) <= MOST_MACS
+        (layer.terms() * height * width * channels) <= most_macs(isa)
     };
     let mut some = |count: usize, make: &mut dyn FnMut(&mut Random) -> Layer| {
         let mut made = 0;
@@ -116,15 +126,15 @@ fn layers(random: &mut Random) -> Vec<Layer> {
             }
         }
     };
-    some(22, &mut |r| Layer::conv([size(r), size(r), quads(r)], depth(r), [1, 1], 1));
-    some(4, &mut |r| Layer::conv([size(r), size(r), quads(r)], depth(r), [1, 1], 2));
+    some(44, &mut |r| Layer::conv([size(r), size(r), quads(r)], depth(r), [1, 1], 1));
+    some(8, &mut |r| Layer::conv([size(r), size(r), quads(r)], depth(r), [1, 1], 2));
     some(10, &mut |r| Layer::conv([size(r), size(r), odd(r)], depth(r), [1, 1], 1));
-    some(28, &mut |r| Layer::conv([size(r), size(r), quads(r)], depth(r), kernel(r), 1 + r.below(2)));
-    some(16, &mut |r| Layer::conv([2 * size(r), 2 * size(r), odd(r).min(5)], depth(r), kernel(r), 1 + r.below(2)));
+    some(44, &mut |r| Layer::conv([size(r), size(r), quads(r)], depth(r), kernel(r), 1 + r.below(2)));
+    some(30, &mut |r| Layer::conv([2 * size(r), 2 * size(r), odd(r).min(5)], depth(r), kernel(r), 1 + r.below(2)));
     some(6, &mut |r| Layer::conv([size(r), size(r), odd(r)], depth(r), kernel(r), 1));
-    some(16, &mut |r| Layer::depthwise([size(r), size(r), depth(r)], [3, 3], 1));
-    some(16, &mut |r| Layer::depthwise([2 * size(r), 2 * size(r), depth(r)], [3, 3], 2));
-    some(10, &mut |r| Layer::depthwise([size(r) + 2, size(r) + 2, depth(r)], kernel(r), 1 + r.below(2)));
+    some(32, &mut |r| Layer::depthwise([size(r), size(r), depth(r)], [3, 3], 1));
+    some(32, &mut |r| Layer::depthwise([2 * size(r), 2 * size(r), depth(r)], [3, 3], 2));
+    some(20, &mut |r| Layer::depthwise([size(r) + 2, size(r) + 2, depth(r)], kernel(r), 1 + r.below(2)));
     some(28, &mut |r| Layer::connected(depth(r) * (1 + r.below(10)), depth(r)));
     some(10, &mut |r| Layer::pool(OpKind::AvgPool, [2 * size(r), 2 * size(r), depth(r)], [2, 2], 2));
     some(12, &mut |r| {

@@ -17,8 +17,12 @@ pub(crate) struct Tile {
     pub(crate) terms: usize,
 }
 
-/// No tiles.
-pub(crate) const SMALLEST: Tile = Tile { pixels: 1, by_row: false, outputs: 1, terms: 1 };
+/// Where a search starts: without tiles, and with those of small and of large register files.
+pub(crate) const STARTS: [Tile; 3] = [
+    Tile { pixels: 1, by_row: false, outputs: 1, terms: 1 },
+    Tile { pixels: 4, by_row: false, outputs: 2, terms: 4 },
+    Tile { pixels: 8, by_row: false, outputs: 8, terms: 16 },
+];
 
 /// One step away in one direction each: what a search tries.
 pub(crate) fn directions() -> Vec<Vec<fn(Tile) -> Tile>> {
@@ -28,7 +32,11 @@ pub(crate) fn directions() -> Vec<Vec<fn(Tile) -> Tile>> {
             |t| Tile { pixels: 2, by_row: false, ..t },
             |t| Tile { pixels: 4, by_row: false, ..t },
             |t| Tile { pixels: 8, by_row: false, ..t },
+            |t| Tile { pixels: 3, by_row: false, ..t },
+            |t| Tile { pixels: 6, by_row: false, ..t },
             |t| Tile { pixels: 2, by_row: true, ..t },
+            |t| Tile { pixels: 3, by_row: true, ..t },
+            |t| Tile { pixels: 6, by_row: true, ..t },
             |t| Tile { pixels: 4, by_row: true, ..t },
             |t| Tile { pixels: 8, by_row: true, ..t },
         ],
@@ -72,6 +80,10 @@ fn tiles(job: &Job, tile: Tile) -> usize {
     if tile.by_row { height * width.div_ceil(tile.pixels) } else { (height * width).div_ceil(tile.pixels) }
 }
 
+fn ones(number: usize) -> usize {
+    number.count_ones() as usize
+}
+
 /// Along an axis the outputs whose windows lie inside the input.
 fn inside(job: &Job, axis: usize) -> Range<usize> {
     let (kernel, stride, dilation, before) =
@@ -110,6 +122,8 @@ fn convolution(job: &Job, tile: Tile) -> Vec<usize> {
     let groups = outputs.div_ceil(tile.outputs);
     let inner = job.blocks.unwrap_or(groups * terms.div_ceil(tile.terms));
     let rest = if tile.by_row { height * (width % tile.pixels) } else { pixels % tile.pixels };
+    // A rest is done by halves of tiles, and halves of those.
+    let pieces = if tile.by_row { height * ones(width % tile.pixels) } else { ones(pixels % tile.pixels) };
     let (border, edge) = (border(job), edge_tiles(job, tile));
     vec![
         1,
@@ -118,11 +132,17 @@ fn convolution(job: &Job, tile: Tile) -> Vec<usize> {
         pixels * outputs,
         pixels * terms,
         pixels * job.window[0],
+        pixels * job.window[0] * (job.window[1] * job.input[2]).div_ceil(16),
         tiles,
         tiles * groups,
         tiles * inner,
         rest * groups,
         rest * inner,
+        pieces * groups,
+        pieces * inner,
+        pixels * groups * (terms % tile.terms),
+        pixels * (outputs % tile.outputs),
+        pixels * usize::from(outputs % tile.outputs > 0),
         border,
         border * terms,
         edge,
@@ -156,6 +176,9 @@ fn depthwise(job: &Job, tile: Tile) -> Vec<usize> {
         border * channels,
         border * groups * taps,
         (channels % tile.outputs) * height * width,
+        usize::from(channels % tile.outputs > 0) * height * width,
+        (channels / tile.outputs) * height * width * taps,
+        ones(width % tile.pixels) * height * groups,
     ]
 }
 

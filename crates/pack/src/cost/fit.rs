@@ -2,12 +2,12 @@
 
 use super::{
     Job,
-    features::{SMALLEST, Tile, directions, features},
+    features::{STARTS, Tile, directions, features},
 };
 
 /// What an error counts: relative ones, and those of large layers a little more, as models are made of them.
 fn weight(cost: f64) -> f64 {
-    cost.max(1.0).powf(-0.75)
+    cost.max(1.0).powf(-0.7)
 }
 
 /// A kernel's cost as a sum of its features.
@@ -20,7 +20,13 @@ pub(crate) struct Fit {
 impl Fit {
     /// Fits to measured costs, so that the squares of weighted errors are small. None where there are no samples.
     pub(crate) fn new(samples: &[(&Job, f64)]) -> Option<Self> {
-        let mut best = Self::with(samples, SMALLEST)?;
+        let searched = STARTS.iter().filter_map(|start| Self::from(samples, *start));
+        searched.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(fit, _)| fit)
+    }
+
+    /// Searches from a tile on.
+    fn from(samples: &[(&Job, f64)], start: Tile) -> Option<(Self, f64)> {
+        let mut best = Self::with(samples, start)?;
         // One direction after the other; a second time, as they depend on each other.
         for direction in directions().iter().chain(&directions()) {
             for step in direction {
@@ -32,7 +38,7 @@ impl Fit {
                 }
             }
         }
-        Some(best.0)
+        Some(best)
     }
 
     /// The cost of a job of the same kernel.

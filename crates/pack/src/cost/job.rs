@@ -92,6 +92,9 @@ impl Job {
 
     /// A plain operation as it would be in a form.
     pub(crate) fn formed(self, form: Form, weights: Rows<'_>) -> Self {
+        if form.kind.plain() {
+            return self;
+        }
         let blocks = form.sparse.then(|| weights.blocks(form.rows));
         Self { kind: form.kind, groups: 1, rows: form.rows, blocks, ..self }
     }
@@ -124,7 +127,12 @@ impl Job {
         let shape = match self.kind {
             OpKind::Conv2d if self.groups > 1 => " grouped",
             OpKind::Conv2d | OpKind::PackedConv2d | OpKind::SparseConv2d | OpKind::BlockConv2d => {
+                // Wide instruction sets read such pixels where they lie.
+                let whole = matches!(self.kind, OpKind::Conv2d | OpKind::BlockConv2d)
+                    && (down, right) == (1, 1)
+                    && self.input[2].is_multiple_of(16);
                 match (single && (above, left) == (0, 0), self.input[2].is_multiple_of(4)) {
+                    (true, true) if whole => " pointwise, depth in 16",
                     (true, true) => " pointwise",
                     (true, false) => " pointwise, odd depth",
                     (false, true) => "",

@@ -141,6 +141,9 @@ pub struct Table {
 /// Instructions that a run takes for each operation beside its kernel and reading its record: finding its tensors.
 const STEP: f64 = 60.0;
 
+/// What skipping blocks is thought to take, as a part of what is predicted.
+const DOUBT: f64 = 1.03;
+
 static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     let files = [
         ("cortex-m0", include_str!("../../costs/cortex-m0.csv")),
@@ -214,18 +217,25 @@ impl Table {
         Some(cost.and(Cost { instructions: around, cycles: pace.map(|pace| around * pace) }))
     }
 
-    /// The cheapest of some forms of a plain operation; of equal ones, and where nothing was measured, the first.
+    /// The one to choose of some jobs that do the same: the cheapest, except that blocks are skipped only where that is
+    /// sure to pay; the first where nothing was measured. `None` if there are none.
+    pub fn choose(&self, jobs: &[Job]) -> Option<usize> {
+        let cost = |job: &Job| {
+            let cost = self.kernel(job)?;
+            // Two predictions that are as good as equal say nothing.
+            let doubt = if job.blocks.is_some() { DOUBT } else { 1.0 };
+            Some(Cost { instructions: cost.instructions * doubt, cycles: cost.cycles.map(|cycles| cycles * doubt) })
+        };
+        let known = jobs.iter().enumerate().filter_map(|(at, job)| Some((at, cost(job)?)));
+        let best = known.min_by(|(_, a), (_, b)| a.compare(b)).map(|(at, _)| at);
+        best.or((!jobs.is_empty()).then_some(0))
+    }
+
+    /// Chooses among some forms of a plain operation.
     pub(crate) fn cheapest(&self, op: &Op<'_>, forms: &[Form]) -> Option<Form> {
         let weights = Weights::of(op);
-        let cost = |form: &Form| self.kernel(&Job::of(op).formed(*form, weights.rows()));
-        let mut best = None;
-        for form in forms {
-            let Some(cost) = cost(form) else { continue };
-            if best.is_none_or(|(_, other): (Form, Cost)| cost.compare(&other).is_lt()) {
-                best = Some((*form, cost));
-            }
-        }
-        best.map(|(form, _)| form).or(forms.first().copied())
+        let jobs: Vec<Job> = forms.iter().map(|form| Job::of(op).formed(*form, weights.rows())).collect();
+        self.choose(&jobs).map(|at| forms[at])
     }
 
     fn kernels(&self) -> &BTreeMap<String, Kernel> {
