@@ -1,18 +1,13 @@
-//! Costs are predicted from measurements: whole models within a few percent, and the choice of a layout is the measured
-//! best one or as good as.
+//! Costs are predicted from measurements: whole models within a few percent, and of a layer's forms the one is chosen
+//! that was measured best, or as good as.
 
-use niwaki_pack::cost::{CORES, Cost, Sample, Set, Table};
+use niwaki_pack::cost::{CORES, Cost, Job, Sample, Set, Table, predict};
 
-/// The four models whose layers were measured apart.
-use std::env;
-
+/// The models whose layers were measured apart from what costs are fitted to.
 const MODELS: [&str; 4] = ["KWS", "IC", "VWW", "AD"];
 
 fn tables() -> impl Iterator<Item = (&'static str, &'static Table)> {
-    CORES
-        .into_iter()
-        .filter(|c| env::var("CORE").is_ok_and(|x| x == "all" || &x == c))
-        .map(|core| (core, Table::of(core).unwrap_or_else(|| panic!("{core} was not measured"))))
+    CORES.into_iter().map(|core| (core, Table::of(core).unwrap_or_else(|| panic!("{core} was not measured"))))
 }
 
 /// What counts on a core: cycles where they were estimated.
@@ -20,65 +15,47 @@ fn value(cost: Cost) -> f64 {
     cost.cycles.unwrap_or(cost.instructions)
 }
 
-/// The form that is planned for a layer, by its number.
+/// The form that is planned for a layer.
 fn planned<'a>(table: &Table, forms: &[&'a Sample]) -> &'a Sample {
-    let jobs: Vec<_> = forms.iter().map(|sample| sample.job.clone()).collect();
+    let jobs: Vec<Job> = forms.iter().map(|sample| sample.job.clone()).collect();
     forms[table.choose(&jobs).unwrap()]
 }
 
-#[test]
-fn errors_of_kernels() {
-    for (core, table) in tables() {
-        let mut kernels: std::collections::BTreeMap<String, Vec<(f64, &Sample)>> = Default::default();
-        for sample in table.samples() {
-            let predicted = table.kernel(&sample.job);
-            let error = predicted.map_or(f64::NAN, |p| value(p) / value(sample.cost()) - 1.0);
-            let set = if sample.set == Set::Fit { "" } else { "CHECK " };
-            kernels.entry(format!("{set}{}", sample.job.kernel())).or_default().push((error, sample));
+/// Measured and predicted cost of a model whose convolutions and fully connected layers have this percentage of blocks.
+fn model(table: &Table, name: &str, density: f64) -> [f64; 2] {
+    let groups = table.alternatives();
+    let of = |forms: &&Vec<&Sample>| forms[0].set == Set::Model(name.into());
+    let mut sums = [0.0; 2];
+    for forms in groups.iter().filter(of) {
+        // Layers whose weights have no blocks were measured once.
+        let kernel = forms[0].job.kernel();
+        let blocks = forms[0].job.terms() > 0 && !kernel.contains("depthwise");
+        if forms[0].density != if blocks { density } else { 100.0 } {
+            continue;
         }
-        for (name, errors) in kernels {
-            let rms = (errors.iter().map(|(e, _)| e * e).sum::<f64>() / errors.len() as f64).sqrt();
-            let worst = errors.iter().max_by(|a, b| a.0.abs().total_cmp(&b.0.abs())).unwrap();
-            println!(
-                "{core} {name}: {} rms {:.1} % worst {:.1} % {}",
-                errors.len(),
-                rms * 100.0,
-                worst.0 * 100.0,
-                worst.1.line()
-            );
+        let sample = planned(table, forms);
+        let predicted = table.kernel(&sample.job).unwrap();
+        for (sum, cost) in sums.iter_mut().zip([sample.cost(), predicted]) {
+            *sum += value(cost) * sample.times as f64;
         }
     }
+    sums
 }
 
-/// Of every layer in its best form, as planned; dense, and with a quarter of the blocks.
 #[test]
 fn whole_models_are_predicted_within_five_percent() {
     let mut wrong = Vec::new();
     for (core, table) in tables() {
-        for model in MODELS {
+        for name in MODELS {
             for density in [100.0, 50.0, 25.0] {
-                let set = Set::Model(model.into());
-                let groups = table.alternatives();
-                let layers = groups.iter().filter(|forms| forms[0].set == set);
-                let (mut measured, mut predicted) = (0.0, 0.0);
-                for forms in layers.filter(|forms| forms[0].density == density || forms[0].density == 100.0) {
-                    // A layer without weights has one density.
-                    let denser = forms[0].density == 100.0 && density < 100.0;
-                    if denser
-                        && !["add", "avg", "max", "softmax", "depthwise"]
-                            .iter()
-                            .any(|kind| forms[0].job.kernel().contains(kind))
-                    {
-                        continue;
-                    }
-                    let sample = planned(table, forms);
-                    measured += value(sample.cost()) * sample.times as f64;
-                    predicted += value(table.kernel(&sample.job).unwrap()) * sample.times as f64;
-                }
+                let [measured, predicted] = model(table, name, density);
                 let error = predicted / measured - 1.0;
-                println!("{core} {model} {density} %: {measured:.0} {predicted:.0} {:.1} %", error * 100.0);
-                if error.abs() > 0.05 {
-                    wrong.push(format!("{core} {model} at {density} %: {:.1} %", error * 100.0));
+                println!(
+                    "{core} {name} at {density} %: {measured:.0}, predicted {predicted:.0}, {:.1} %",
+                    error * 100.0
+                );
+                if measured == 0.0 || error.abs() > 0.05 {
+                    wrong.push(format!("{core} {name} at {density} %: {:.1} %", error * 100.0));
                 }
             }
         }
@@ -86,26 +63,40 @@ fn whole_models_are_predicted_within_five_percent() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The form that is chosen takes at most a hundredth more than the best.
+/// At most three percent more than the best form, or a hundred instructions or cycles: predictions closer than that say
+/// nothing.
 #[test]
-fn the_choice_is_never_the_slower_one() {
-    let (mut wrong, mut choices) = (Vec::new(), 0);
+fn the_slower_form_is_never_planned() {
+    let (mut wrong, mut choices, mut sparse) = (Vec::new(), 0, 0);
     for (core, table) in tables() {
         for forms in table.alternatives().iter().filter(|forms| forms.len() > 1 && forms[0].set != Set::Fit) {
-            choices += 1;
             let chosen = planned(table, forms);
             let fastest = forms.iter().min_by(|a, b| a.cost().compare(&b.cost())).unwrap();
-            let loss = value(chosen.cost()) / value(fastest.cost()) - 1.0;
-            if loss > 0.01 {
-                wrong.push(format!(
-                    "{core}: {:.1} % more than needed: {} instead of {}",
-                    loss * 100.0,
-                    chosen.line(),
-                    fastest.line()
-                ));
+            let (taken, best) = (value(chosen.cost()), value(fastest.cost()));
+            choices += 1;
+            sparse += usize::from(chosen.job.blocks.is_some());
+            if taken > best * 1.03 && taken > best + 100.0 {
+                wrong.push(format!("{core}: {} instead of {}", chosen.line(), fastest.line()));
             }
         }
     }
-    println!("{choices} choices");
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    // Both happen, or this would prove nothing.
+    assert!(sparse > 50 && choices - sparse > 50, "{sparse} of {choices} are sparse");
+    assert!(wrong.is_empty(), "{} of {choices}: {wrong:#?}", wrong.len());
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let error = predict(&[], "cortex-x").unwrap_err().to_string();
+    assert!(error.contains("cortex-x") && error.contains("cortex-m4"), "{error}");
+    assert!(predict(&[], "cortex-m4f").unwrap_err().to_string().contains("cannot be read"));
+    let none = Table::parse("cortex-m4", "# core: cortex-m4\n");
+    assert_eq!((none.head("core"), none.samples().len()), (Some("cortex-m4"), 0));
+}
+
+#[test]
+fn a_line_of_a_table_is_read_as_it_was_written() {
+    let (_, table) = tables().next().unwrap();
+    let text: String = table.samples().iter().map(|sample| sample.line() + "\n").collect();
+    assert_eq!(Table::parse("x", &text).samples(), table.samples());
 }

@@ -24,8 +24,11 @@ pub(crate) const STARTS: [Tile; 3] = [
     Tile { pixels: 8, by_row: false, outputs: 8, terms: 16 },
 ];
 
-/// One step away in one direction each: what a search tries.
-pub(crate) fn directions() -> Vec<Vec<fn(Tile) -> Tile>> {
+/// Changes one size of a tile.
+type Change = fn(Tile) -> Tile;
+
+/// What a search tries, size by size.
+pub(crate) fn directions() -> Vec<Vec<Change>> {
     vec![
         vec![
             |t| Tile { pixels: 1, by_row: false, ..t },
@@ -179,6 +182,8 @@ fn depthwise(job: &Job, tile: Tile) -> Vec<usize> {
         usize::from(channels % tile.outputs > 0) * height * width,
         (channels / tile.outputs) * height * width * taps,
         ones(width % tile.pixels) * height * groups,
+        height * (width * channels).div_ceil(16),
+        height * (width * channels).div_ceil(16) * taps,
     ]
 }
 

@@ -61,11 +61,9 @@ impl Fit {
         let mut target = vec![0.0; count];
         for (row, (_, cost)) in rows.iter().zip(samples) {
             let goal = cost * weight(*cost);
-            for a in 0..count {
+            for (a, line) in gram.iter_mut().enumerate() {
                 target[a] += unit(row, a) * goal;
-                for b in 0..count {
-                    gram[a][b] += unit(row, a) * unit(row, b);
-                }
+                line.iter_mut().enumerate().for_each(|(b, value)| *value += unit(row, a) * unit(row, b));
             }
         }
         // Features that say the same share the cost.

@@ -140,6 +140,10 @@ impl Job {
                 }
             }
             OpKind::DepthwiseConv2d | OpKind::PackedDepthwiseConv2d => match (tall, wide, down, right) {
+                // Wide instruction sets take several pixels at once.
+                (3, 3, 1, 1) if plain && self.rows == 0 && [1, 2, 4, 8].contains(&self.input[2]) => {
+                    " 3x3, few channels"
+                }
                 (3, 3, 1, 1) if plain => " 3x3",
                 (3, 3, 2, 2) if plain => " 3x3 s2",
                 _ => "",
