@@ -58,8 +58,7 @@ fn case(
     blob: AlignedBytes,
 ) -> anyhow::Result<(Sample, AlignedBytes)> {
     let read = Blob::read(&blob).context("a layer")?;
-    let op = read.records().first().and_then(|record| read.op(record)).context("a layer has an operation")?;
-    let job = Job::of(&op);
+    let job = read.records().first().and_then(|record| Job::read(&read, record)).context("a layer has an operation")?;
     let density = density * 100.0;
     let sample = Sample { set: set.clone(), layer, times, density, job, instructions: 0, cycles: None, view: 0 };
     Ok((sample, blob))
@@ -151,6 +150,13 @@ fn layers(isa: Isa, random: &mut Random) -> Vec<Layer> {
         some(8, &mut |r| Layer::same(kind, [size(r), size(r), depth(r)]));
     }
     some(8, &mut |r| Layer::same(OpKind::Softmax, [1, 1 + r.below(2), 2 + r.below(30)]));
+    for kind in [OpKind::Add, OpKind::Mul] {
+        some(8, &mut |r| Layer { groups: 0, ..Layer::same(kind, [size(r), size(r), depth(r)]) });
+    }
+    some(8, &mut |r| Layer::same(OpKind::LayerNorm, [1, size(r), depth(r)]));
+    some(12, &mut |r| Layer::placed(OpKind::MatMul, [1 + r.below(4), size(r), quads(r)], size(r), 0));
+    some(6, &mut |r| Layer::placed(OpKind::Embedding, [1, size(r), 1], quads(r), 0));
+    some(6, &mut |r| Layer::same(OpKind::Constant, [1, size(r), depth(r)]));
     some(8, &mut |r| {
         let channels = depth(r);
         Layer::placed(OpKind::Concat, [size(r), size(r), channels], channels + depth(r), 0)

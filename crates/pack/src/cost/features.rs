@@ -70,9 +70,10 @@ pub(crate) fn features(job: &Job, tile: Tile) -> Vec<f64> {
         | OpKind::SparseFullyConnected
         | OpKind::BlockFullyConnected => connected(job, tile),
         OpKind::AvgPool | OpKind::MaxPool => pool(job, tile),
-        OpKind::Add | OpKind::Mul | OpKind::Lut => element(job, tile),
-        OpKind::Softmax => vec![1, job.output[0] * job.output[1], job.output.iter().product()],
-        OpKind::Concat | OpKind::Pad | OpKind::Transpose => copy(job),
+        OpKind::Add | OpKind::Mul | OpKind::Lut | OpKind::Constant => element(job, tile),
+        OpKind::MatMul => product(job),
+        OpKind::Softmax | OpKind::LayerNorm => vec![1, job.output[0] * job.output[1], job.output.iter().product()],
+        OpKind::Concat | OpKind::Pad | OpKind::Transpose | OpKind::Embedding => copy(job),
     };
     list.into_iter().map(|value| value as f64).collect()
 }
@@ -225,6 +226,12 @@ fn pool(job: &Job, tile: Tile) -> Vec<usize> {
         pixels * rest * taps,
         border(job) * channels,
     ]
+}
+
+fn product(job: &Job) -> Vec<usize> {
+    let ([matrices, rows, columns], terms) = (job.output, job.input[2]);
+    let outputs = matrices * rows * columns;
+    vec![1, matrices, matrices * rows, outputs, outputs * terms]
 }
 
 fn element(job: &Job, tile: Tile) -> Vec<usize> {

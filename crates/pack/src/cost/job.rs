@@ -1,7 +1,7 @@
 //! What a kernel's cost depends on: the shape of an operation, and how many blocks of weights there are.
 
 use crate::repack::Form;
-use niwaki_blob::{BlockWeights, Op, OpKind, PackedWeights, Shape, Window};
+use niwaki_blob::{Blob, BlockWeights, Op, OpKind, OpRecord, PackedWeights, Shape, Window};
 use niwaki_kernels::layout::Rows;
 
 /// The shape of an operation.
@@ -26,8 +26,20 @@ pub struct Job {
 const NO_WINDOW: [usize; 8] = [1, 1, 1, 1, 1, 1, 0, 0];
 
 impl Job {
-    /// Of an operation.
-    pub fn of(op: &Op<'_>) -> Self {
+    /// Of one of a blob's operations; `None` for a record of another blob.
+    pub fn read(blob: &Blob<'_>, record: &OpRecord) -> Option<Self> {
+        let job = Self::of(&blob.op(record)?);
+        let elements = |tensor: u16| [1, 1, blob.tensor(tensor).shape.elements()];
+        Some(match job.kind {
+            // Of a second operand that is taken again and again, its length.
+            OpKind::Add | OpKind::Mul => Self { input: elements(record.inputs[1]), ..job },
+            OpKind::Embedding => Self { input: elements(record.inputs[0]), output: elements(record.output), ..job },
+            _ => job,
+        })
+    }
+
+    /// Of an operation, without what only its tensors say.
+    pub(crate) fn of(op: &Op<'_>) -> Self {
         let vector = |count: usize| Shape { height: 1, width: 1, channels: count };
         let job = |kind, input: Shape, output: Shape| Self {
             kind,
@@ -57,6 +69,15 @@ impl Job {
                 let output = Shape { height: dim(0), width: dim(1), channels: dim(2) };
                 job(OpKind::Transpose, op.input, output)
             }
+            Op::MatMul(op) => {
+                let shape = |height, width, channels| Shape { height, width, channels };
+                let output = shape(op.matrices, op.rows, op.columns);
+                job(OpKind::MatMul, shape(op.matrices, op.rows, op.terms), output)
+            }
+            Op::LayerNorm(op) => job(OpKind::LayerNorm, op.shape, op.shape),
+            Op::Constant(op) => job(OpKind::Constant, vector(op.data.len()), vector(op.data.len())),
+            // Of how many elements, its tensors say.
+            Op::Embedding(op) => job(OpKind::Embedding, vector(1), vector(op.channels)),
             Op::PackedConv2d(op) => {
                 sliding(OpKind::PackedConv2d, op.input, op.output, &op.window).packed(&op.packed, false)
             }
@@ -148,6 +169,7 @@ impl Job {
                 (3, 3, 2, 2) if plain => " 3x3 s2",
                 _ => "",
             },
+            OpKind::Add | OpKind::Mul if self.input != self.output => " repeated",
             OpKind::AvgPool | OpKind::MaxPool if self.output[0] * self.output[1] == 1 => " whole",
             _ => "",
         };

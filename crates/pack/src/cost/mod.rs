@@ -73,10 +73,10 @@ pub enum CostError {
 pub fn predict(blob: &[u8], core: &str) -> Result<Vec<Cost>, CostError> {
     let table = Table::of(core).ok_or_else(|| CostError::Core(core.into()))?;
     let blob = Blob::read(blob).map_err(CostError::Blob)?;
-    let ops = blob.records().iter().filter_map(|record| blob.op(record));
+    let jobs = blob.records().iter().filter_map(|record| Job::read(&blob, record));
     let cost = |(layer, job): (usize, Job)| {
         let unknown = || CostError::Kernel { layer, kernel: job.kernel(), core: core.into() };
         table.step(&job).ok_or_else(unknown)
     };
-    ops.map(|op| Job::of(&op)).enumerate().map(cost).collect()
+    jobs.enumerate().map(cost).collect()
 }
