@@ -68,6 +68,8 @@ pub(crate) fn features(job: &Job, tile: Tile) -> Vec<f64> {
         OpKind::FullyConnected
         | OpKind::PackedFullyConnected
         | OpKind::SparseFullyConnected
+        | OpKind::InterleavedFullyConnected
+        | OpKind::SparseInterleavedFullyConnected
         | OpKind::BlockFullyConnected => connected(job, tile),
         OpKind::AvgPool | OpKind::MaxPool => pool(job, tile),
         OpKind::Add | OpKind::Mul | OpKind::Lut | OpKind::Constant => element(job, tile),

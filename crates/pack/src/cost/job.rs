@@ -93,6 +93,14 @@ impl Job {
             Op::SparseFullyConnected(op) => {
                 job(OpKind::SparseFullyConnected, vector(op.inputs), vector(op.outputs)).packed(&op.packed, true)
             }
+            Op::InterleavedFullyConnected(op) => {
+                let kind = OpKind::InterleavedFullyConnected;
+                job(kind, vector(op.inputs), vector(op.outputs)).packed(&op.packed, false)
+            }
+            Op::SparseInterleavedFullyConnected(op) => {
+                let kind = OpKind::SparseInterleavedFullyConnected;
+                job(kind, vector(op.inputs), vector(op.outputs)).packed(&op.packed, true)
+            }
             Op::BlockConv2d(op) => sliding(OpKind::BlockConv2d, op.input, op.output, &op.window).blocky(&op.blocks),
             Op::BlockFullyConnected(op) => {
                 job(OpKind::BlockFullyConnected, vector(op.inputs), vector(op.outputs)).blocky(&op.blocks)
@@ -131,6 +139,8 @@ impl Job {
             OpKind::FullyConnected
             | OpKind::PackedFullyConnected
             | OpKind::SparseFullyConnected
+            | OpKind::InterleavedFullyConnected
+            | OpKind::SparseInterleavedFullyConnected
             | OpKind::BlockFullyConnected => self.input.iter().product(),
             _ => 0,
         }

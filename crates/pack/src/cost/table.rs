@@ -9,8 +9,9 @@ use std::{
 };
 
 /// The cores with measurements.
-pub const CORES: [&str; 9] = [
+pub const CORES: [&str; 10] = [
     "cortex-m0",
+    "cortex-m0plus",
     "cortex-m3",
     "cortex-m4",
     "cortex-m7",
@@ -147,6 +148,7 @@ const DOUBT: f64 = 1.03;
 static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     let files = [
         ("cortex-m0", include_str!("../../costs/cortex-m0.csv")),
+        ("cortex-m0plus", include_str!("../../costs/cortex-m0plus.csv")),
         ("cortex-m3", include_str!("../../costs/cortex-m3.csv")),
         ("cortex-m4", include_str!("../../costs/cortex-m4.csv")),
         ("cortex-m7", include_str!("../../costs/cortex-m7.csv")),
@@ -162,11 +164,8 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
 impl Table {
     /// The measurements on a core, named as in board.toml; `None` where there are none.
     pub fn of(core: &str) -> Option<&'static Self> {
-        // Whether there is a floating-point unit makes no difference here; an M0+ executes what an M0 does.
-        let plain = match core {
-            "cortex-m0plus" => "cortex-m0",
-            core => core.strip_suffix('f').unwrap_or(core),
-        };
+        // Whether there is a floating-point unit makes no difference here.
+        let plain = core.strip_suffix('f').unwrap_or(core);
         TABLES.iter().find(|table| table.core == plain && !table.samples.is_empty())
     }
 
