@@ -1,7 +1,7 @@
 //! An emulated core that counts operations: builds boards/any-core for it and runs it in QEMU.
 
 use crate::{
-    board::{Bench, Board, Runner},
+    board::{self, Bench, Board, Runner},
     cargo::{self, BuildFailed},
     children::Running,
     cycles::{Estimates, Estimator, Places},
@@ -67,6 +67,19 @@ impl Rig {
             (Runner::Qemu { .. }, None) => Ok(vec![Self::cortex_m(board, board)?]),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// Those of all boards, each core once.
+    pub(crate) fn all(work: &Workplace) -> anyhow::Result<Vec<Self>> {
+        let mut rigs: Vec<Self> = Vec::new();
+        for name in board::all(work) {
+            for rig in Self::of(work, &Board::find(work, &name)?)? {
+                if rigs.iter().all(|other| other.core != rig.core) {
+                    rigs.push(rig);
+                }
+            }
+        }
+        Ok(rigs)
     }
 
     fn cortex_m(board: &Board, machine: &Board) -> anyhow::Result<Self> {

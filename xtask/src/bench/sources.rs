@@ -1,8 +1,9 @@
 //! Which sources a core's measured costs depend on.
 
+use super::rig::Rig;
 use crate::workplace::Workplace;
 use anyhow::{Context, ensure};
-use niwaki_pack::Isa;
+use niwaki_pack::{Isa, cost::Table};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeSet,
@@ -79,6 +80,29 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The file with what was measured on a core.
+pub(crate) fn table(work: &Workplace, core: &str) -> PathBuf {
+    work.root.join("crates/pack/costs").join(format!("{core}.csv"))
+}
+
+/// Cores whose costs were measured from other sources than there are now, each with the remedy.
+pub(crate) fn stale(work: &Workplace) -> anyhow::Result<Vec<String>> {
+    let mut stale = Vec::new();
+    for rig in Rig::all(work)? {
+        let path = table(work, &rig.core);
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let measured = Table::parse(&rig.core, &text);
+        if measured.head("sources") != Some(&hash(work, rig.isa)?) {
+            stale.push(format!(
+                "{}: the kernels changed since their costs were measured; measure them anew, and commit the file: \
+                 cargo xtask bench kernels --board all --write",
+                path.strip_prefix(&work.root).unwrap_or(&path).display()
+            ));
+        }
+    }
+    Ok(stale)
 }
 
 /// The compiler, in its own words.

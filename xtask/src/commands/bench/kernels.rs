@@ -80,7 +80,7 @@ fn write(work: &Workplace, rig: &Rig) -> anyhow::Result<()> {
     let samples = calibration::measure(work, rig)?;
     let cycles = rig.cycle_model(work)?;
     let text = calibration::file(&rig.core, &sources, &rustc, cycles.as_deref(), &samples)?;
-    let path = work.root.join("crates/pack/costs").join(format!("{}.csv", rig.core));
+    let path = sources::table(work, &rig.core);
     niwaki_pack::artefact::write_atomically(&path, text.as_bytes())?;
     output::wrote(work, &path);
     Ok(())
