@@ -204,6 +204,7 @@ fn connected(job: &Job, tile: Tile) -> Vec<usize> {
         outputs % tile.outputs,
         (outputs % tile.outputs) * steps,
         outputs * (terms % tile.terms),
+        terms,
         odd,
         odd * terms,
     ]
