@@ -23,8 +23,8 @@ pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, WriteError> {
         Isa::V7m => "cortex-m3",
         Isa::V6m => "cortex-m0",
         Isa::Helium => "cortex-m55",
-        Isa::Neon => "cortex-a72",
-        Isa::NeonDot => "cortex-a76",
+        // One blob for cores with and without dot products: it is packed before it is known where it runs.
+        Isa::Neon | Isa::NeonDot => "cortex-a72",
         _ => "",
     };
     repack_for(bytes, isa, usual)
