@@ -12,6 +12,7 @@ mod counter;
 mod inference;
 mod log;
 mod ports;
+mod probe;
 #[cfg(feature = "process")]
 pub mod process;
 mod serve;

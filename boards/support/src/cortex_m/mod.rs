@@ -3,6 +3,8 @@
 
 mod cmsdk;
 mod known_loop;
+pub(crate) mod mark;
+pub(crate) mod stack;
 mod systick;
 mod trouble;
 
