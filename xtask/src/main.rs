@@ -1,5 +1,6 @@
 //! `cargo xtask`: sets up the machine, runs models and boards as processes, and reports what they measured.
 
+mod bench;
 mod board;
 mod cargo;
 mod children;

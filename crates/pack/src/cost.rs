@@ -1,7 +1,29 @@
 //! What layouts of weights cost, to choose between them: measured, per core.
 //!
-//! The figures are fitted to `cargo bench -p on-core --bench kernels` in `boards/`: the slope between the
-//! cases `mpw` and `s3c2` (convolutions) and `fc1` and `fc2` (fully connected), and what is left at none.
+//! The figures are fitted to those of `cargo xtask bench kernels`: the slope between the
+//! cases 1x1 and 3x3 64 to 64 (convolutions) and 640 to 128 and 128 to 128 (fully connected), and what is left at none.
+
+use crate::repack::Form;
+use niwaki_blob::OpKind;
+use niwaki_kernels::layout::Rows;
+
+/// Tenths of a cycle that an operation takes in a form; only to be compared with another form's.
+pub(crate) fn of(form: Form, plain: Rows<'_>) -> u64 {
+    let outputs = plain.weights.len() / plain.terms.max(1);
+    let quads = plain.terms.div_ceil(4);
+    let dense = |rows: usize, cost: Cost| cost.of(outputs.div_ceil(rows), outputs.div_ceil(rows) * quads);
+    let sparse = |costs: &[(usize, Cost)]| {
+        let cost = costs.iter().find(|(rows, _)| *rows == form.rows).map(|(_, cost)| *cost);
+        cost.map_or(u64::MAX, |cost| cost.of(outputs.div_ceil(form.rows), plain.blocks(form.rows)))
+    };
+    match form.kind {
+        OpKind::PackedConv2d => dense(2, dsp::CONV_DENSE),
+        OpKind::PackedFullyConnected => dense(4, dsp::CONNECTED_DENSE),
+        OpKind::SparseConv2d => sparse(&dsp::CONV_SPARSE),
+        OpKind::SparseFullyConnected => sparse(&dsp::CONNECTED_SPARSE),
+        _ => 0,
+    }
+}
 
 /// A kernel's cost on groups of rows, in tenths of a cycle.
 #[derive(Clone, Copy, Debug)]
