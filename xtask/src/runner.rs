@@ -6,7 +6,7 @@ use niwaki_link::{Client, Identity, LinkError, Mode, Settings, Streams};
 use std::{
     io::Read,
     path::Path,
-    process::{ChildStdin, Stdio},
+    process::{ChildStdin, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -27,7 +27,11 @@ pub(crate) struct Session<'l> {
 impl<'l> Session<'l> {
     /// Starts the firmware and waits until it says who it is.
     pub(crate) fn start(board: &Board, firmware: &Path, blob: &Path, logs: &'l Logs) -> anyhow::Result<Self> {
-        let mut command = board.run_command(firmware, blob);
+        Self::talk(board.run_command(firmware, blob), board, logs)
+    }
+
+    /// Starts a board by this command and waits until it says who it is.
+    pub(crate) fn talk(mut command: Command, board: &Board, logs: &'l Logs) -> anyhow::Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let running = Running::start(&mut command, &board.runner_name())?;
         let (stdin, stdout, stderr) = {
@@ -73,6 +77,12 @@ impl<'l> Session<'l> {
     /// Ticks of a loop of known length.
     pub(crate) fn known_loop(&mut self, instructions: u32) -> anyhow::Result<u64> {
         let answer = self.client.known_loop(instructions);
+        self.explained(answer)
+    }
+
+    /// Bytes of the stack that were used, and bytes that there are; none from a board that cannot tell.
+    pub(crate) fn stack(&mut self) -> anyhow::Result<Option<(u32, u32)>> {
+        let answer = self.client.stack();
         self.explained(answer)
     }
 
