@@ -113,6 +113,7 @@ fn run_v6m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     use Operands::One;
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v6m::conv2d(op, x, output, scratch),
+        (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v6m::sparse_conv2d(op, x, output, scratch),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
             v6m::depthwise_conv2d(op, x, output, scratch);
         }
@@ -130,6 +131,7 @@ fn run_v7m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     use Operands::One;
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v7m::conv2d(op, x, output, scratch),
+        (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v7m::sparse_conv2d(op, x, output, scratch),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
             v7m::depthwise_conv2d(op, x, output, scratch);
         }

@@ -3,11 +3,11 @@
 use crate::cost;
 use niwaki_blob::{
     AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise,
-    TensorRecord, WriteError, Writer,
+    STREAM_SLACK, TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
-    layout::{Rows, depthwise, rules},
+    layout::{Rows, depthwise, filled, rules},
     scratch_bytes,
 };
 use std::borrow::Cow;
@@ -105,12 +105,29 @@ fn blocks(record: &mut OpRecord, blocks: &BlockWeights<'_>, writer: &mut Writer)
 struct Layout {
     form: Form,
     weights: Vec<i8>,
+    /// Rules of packed kinds, biases of block kinds.
     rules: Vec<i32>,
+    /// Multipliers of block kinds.
+    multipliers: Vec<i32>,
+    /// The index of block kinds.
+    index: Vec<u16>,
 }
 
 impl Layout {
     fn record(&self, plain: &OpRecord, writer: &mut Writer) -> OpRecord {
         let mut record = OpRecord { kind: self.form.kind as u8, groups: 0, multipliers: 0, ..*plain };
+        if self.form.unit > 0 {
+            record.groups = self.form.unit as u16;
+            record.weights = writer.data(&self.weights);
+            record.bias = writer.data(&self.rules);
+            record.multipliers = writer.data(&self.multipliers);
+            let blocks = self.weights.len() / (4 * self.form.rows);
+            record.q = match self.form.sparse {
+                true => [self.form.rows as i32, blocks as i32, writer.data(&self.index) as i32],
+                false => [self.form.rows as i32, 0, -1],
+            };
+            return record;
+        }
         record.weights = writer.data(&self.weights);
         record.bias = writer.data(&self.rules);
         if self.form.sparse {
@@ -129,20 +146,30 @@ pub struct Form {
     pub rows: usize,
     /// Whether blocks of zeros are left out: so many rows and four terms.
     pub sparse: bool,
+    /// Blocks of a unit of block weights; 0 for other kinds.
+    pub unit: usize,
 }
 
 /// The forms that the kernels of an instruction set have for a plain operation with these weights, dense ones first;
-/// none where there is only the plain one.
+/// none where there is only the plain one. The plain one is among them where a core runs it and others.
 pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
-    if isa != Isa::Dsp {
-        return Vec::new();
-    }
     if rule(op).is_none_or(|(_, rule)| rule.shift != 0) {
         return Vec::new();
     }
-    let dense = |kind, rows| Form { kind, rows, sparse: false };
-    let sparse = |kind, rows| Form { kind, rows, sparse: true };
+    let dense = |kind, rows| Form { kind, rows, sparse: false, unit: 0 };
+    let sparse = |kind, rows| Form { kind, rows, sparse: true, unit: 0 };
+    let small = match isa {
+        Isa::Neon | Isa::NeonDot => return block_forms(op, 2),
+        Isa::Dsp => false,
+        Isa::V7m | Isa::V6m => true,
+        _ => return Vec::new(),
+    };
     let all: Vec<Form> = match op {
+        Op::Conv2d(conv) if small => {
+            let plain = (conv.groups == 1).then_some(dense(OpKind::Conv2d, 1));
+            plain.into_iter().chain([sparse(OpKind::SparseConv2d, 1)]).collect()
+        }
+        _ if small => Vec::new(),
         Op::Conv2d(conv) => {
             let dense = (conv.groups == 1).then_some(dense(OpKind::PackedConv2d, 2));
             dense.into_iter().chain([1, 2].map(|rows| sparse(OpKind::SparseConv2d, rows))).collect()
@@ -158,6 +185,29 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
     };
     let weights = Weights::of(op);
     all.into_iter().filter(|form| weights.rows().packable(form.rows).is_ok()).collect()
+}
+
+/// The plain kind, and block weights in units of so many blocks.
+fn block_forms(op: &Op<'_>, unit: usize) -> Vec<Form> {
+    // Those kernels rearrange whole quads: of pixels, or of what the taps of a row read together.
+    let whole = |conv: &Conv2d<'_>| {
+        let piece = conv.window.kernel[1] * conv.input.channels;
+        conv.input.channels.is_multiple_of(4) || piece.is_multiple_of(4) && conv.window.dilation[1] == 1
+    };
+    let (plain, kind) = match op {
+        Op::Conv2d(conv) if conv.groups == 1 && (unit == 4 || whole(conv)) => (OpKind::Conv2d, OpKind::BlockConv2d),
+        Op::FullyConnected(_) => (OpKind::FullyConnected, OpKind::BlockFullyConnected),
+        _ => return Vec::new(),
+    };
+    let plain = Form { kind: plain, rows: 1, sparse: false, unit: 0 };
+    if !Weights::of(op).rows().blockable() {
+        return Vec::new();
+    }
+    let sparse = [1, 2, 4].map(|rows| Form { kind, rows, sparse: true, unit });
+    // Fully connected kernels for 64-bit Arm read all blocks without an index, faster than plain weights.
+    let dense =
+        (unit == 2 && kind == OpKind::BlockFullyConnected).then_some(Form { kind, rows: 4, sparse: false, unit });
+    [plain].into_iter().chain(dense).chain(sparse).collect()
 }
 
 /// The bias and the output rule of an operation with weights.
@@ -213,6 +263,14 @@ fn ungrouped(conv: &Conv2d<'_>) -> (Vec<i8>, usize) {
 fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
     let (bias, rule) = rule(op)?;
     let (weights, rows) = (Weights::of(op), form.rows);
+    if form.unit > 0 {
+        let blocks = match form.sparse {
+            true => weights.rows().sparse_blocks(rows, form.unit),
+            false => weights.rows().dense_blocks(rows, form.unit),
+        };
+        let (rules, multipliers) = (filled(bias), filled(rule.multipliers));
+        return Some(Layout { form, weights: blocks.weights, rules, multipliers, index: blocks.index });
+    }
     let weights = match form.kind {
         OpKind::PackedDepthwiseConv2d => depthwise(&weights.weights, bias.len()),
         OpKind::PackedConv2d | OpKind::PackedFullyConnected => weights.rows().dense(rows),
@@ -220,10 +278,27 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
         _ => return None,
     };
-    Some(Layout { form, weights, rules: rules(bias, rule.multipliers, rows) })
+    Some(Layout {
+        form,
+        weights,
+        rules: rules(bias, rule.multipliers, rows),
+        multipliers: Vec::new(),
+        index: Vec::new(),
+    })
 }
 
 /// The cheapest form; `None` where the plain one is all there is. Of equal ones the first.
 fn cheapest(op: &Op<'_>, isa: Isa) -> Option<Form> {
-    forms(op, isa).into_iter().min_by_key(|form| cost::of(*form, Weights::of(op).rows()))
+    let forms = forms(op, isa);
+    let plain = forms.first().is_some_and(|form| form.kind.plain());
+    let good = |form: &Form| !form.sparse || !plain || shrinks(op, *form);
+    let cost = |form: &Form| cost::of(*form, isa, Weights::of(op).rows());
+    forms.into_iter().filter(good).min_by_key(cost)
+}
+
+/// Whether a form takes no more room than the plain one, but for the slack.
+fn shrinks(op: &Op<'_>, form: Form) -> bool {
+    layout(op, form).is_some_and(|layout| {
+        layout.weights.len() + 2 * layout.index.len() <= Weights::of(op).weights.len() + STREAM_SLACK
+    })
 }
