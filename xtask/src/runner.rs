@@ -42,8 +42,12 @@ impl<'l> Session<'l> {
         let ((stdin, stdout), stderr) = pipes;
         let said = keep(stderr);
         let streams = Streams::new(board.runner_name(), stdout, stdin);
-        // Under load an emulator takes longer to start than a board.
-        let settings = Settings { start: Duration::from_secs(10), ..Settings::default() };
+        // On a busy computer an emulator takes longer for everything than a board. A reset is noticed as soon all the same:
+        // requests are repeated meanwhile.
+        let settings = match board.emulated() {
+            true => Settings { start: Duration::from_secs(30), answer: Duration::from_secs(30), ..Settings::default() },
+            false => Settings::default(),
+        };
         let client = Client::connect(streams, settings, |event| logs.take(event));
         let client = client.map_err(|error| explain(error, board.name(), &running, &said))?;
         Ok(Self { client, said, board: board.name().to_string(), running })

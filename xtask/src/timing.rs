@@ -124,7 +124,8 @@ mod tests {
     fn layers_that_do_not_add_up_are_an_error() {
         let check = |unit, layers: &[u64], whole| add_up("b", unit, layers, whole).map_err(|error| error.to_string());
         assert_eq!(check(Unit::Cycles, &[500, 490], 1000), Ok(()));
-        assert_eq!(check(Unit::Instructions, &[500, 480], 1000).unwrap_err().split(':').next().unwrap().len(), 77);
+        assert_eq!(check(Unit::Instructions, &[500, 480], 1000), Ok(()));
+        assert!(check(Unit::Instructions, &[500, 479], 1000).unwrap_err().ends_with("more than 2 % apart"));
         assert!(check(Unit::Cycles, &[500, 521], 1000).unwrap_err().contains("add up to 1021 ticks"));
         assert_eq!(check(Unit::Nanoseconds, &[1000, 1000], 1000), Ok(()));
         assert!(check(Unit::Nanoseconds, &[1000, 3000], 1000).is_err());
