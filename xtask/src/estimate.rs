@@ -43,7 +43,7 @@ pub(crate) fn estimate(
     if board.is_process() || !board.emulated() {
         return Ok(Err(format!("{} is no emulated microcontroller", board.name())));
     }
-    let command = board.run_command(firmware, blob);
+    let command = board.run_command(firmware, blob)?;
     let estimator = match Estimator::of(work, &board.spec.core, &command.get_program().to_string_lossy())? {
         Ok(estimator) => estimator,
         Err(reason) => return Ok(Err(reason)),
@@ -60,7 +60,7 @@ pub(crate) fn estimate(
     let mut command = without_icount(&command);
     estimator.attach(&mut command, &places, &out);
     let logs = Logs::off();
-    let mut session = Session::talk(command, board, &logs)?;
+    let mut session = Session::by(&mut command, board, &logs)?;
     let layers = usize::from(session.identity().layers);
     // Each twice: the second leaves out what happens once only.
     for mode in [Mode::Whole, Mode::Layers, Mode::Whole, Mode::Layers] {

@@ -38,11 +38,16 @@ pub(crate) fn ensure_all(needs: &[Need]) -> anyhow::Result<Vec<Need>> {
             Need::Target(_) => Vec::new(),
             Need::Qemu(program) => machine.qemu_packages(program),
             Need::Vulkan => machine.vulkan_packages(),
+            Need::Ssh => machine.ssh_packages(),
+            Need::ProbeRs => Vec::new(),
         });
     }
     if !packages.is_empty() {
         packages.dedup();
         install_packages(&machine, &packages)?;
+    }
+    if missing.contains(&Need::ProbeRs) {
+        quietly(Command::new("cargo").args(PROBE_RS), &format!("cargo {} (some minutes)", PROBE_RS.join(" ")))?;
     }
     for need in &missing {
         let fix = need.by_hand(&machine);
@@ -50,6 +55,8 @@ pub(crate) fn ensure_all(needs: &[Need]) -> anyhow::Result<Vec<Need>> {
     }
     Ok(missing)
 }
+
+const PROBE_RS: [&str; 3] = ["install", "probe-rs-tools", "--locked"];
 
 fn add_targets(targets: &[&str]) -> anyhow::Result<()> {
     ensure!(

@@ -138,7 +138,8 @@ pub(crate) fn accuracy(session: &mut Session<'_>, set: &EvalSet, limit: usize) -
 fn count(session: &mut Session<'_>, board: &Board, input: &[i8]) -> anyhow::Result<Result<Count, String>> {
     let timed = match timing::time(session, board, input, RUNS)? {
         Ok(timed) if timed.unit == Unit::Nanoseconds => {
-            return Ok(Err(format!("{} is a process of this computer, which counts no instructions", board.name())));
+            let owner = if board.silicon().is_none() { " of this computer" } else { "" };
+            return Ok(Err(format!("{} is a process{owner}, which counts no instructions", board.name())));
         }
         Ok(timed) => timed,
         Err(reason) => return Ok(Err(reason)),

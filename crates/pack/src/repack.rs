@@ -87,6 +87,13 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
         Op::AvgPool(op) => record.multipliers = writer.data(op.requantise.multipliers),
         Op::Lut(op) => record.weights = writer.data(op.table),
         Op::Softmax(op) => record.weights = writer.data(op.table),
+        Op::LayerNorm(op) => {
+            record.weights = writer.data(op.gamma);
+            record.bias = writer.data(op.beta);
+        }
+        Op::Constant(op) => record.weights = writer.data(op.data),
+        Op::Embedding(op) => record.weights = writer.data(op.table),
+        Op::MatMul(_) => (),
         Op::Add(_) | Op::Mul(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Pad(_) | Op::Transpose(_) => (),
     }
     record

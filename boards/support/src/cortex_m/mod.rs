@@ -1,7 +1,8 @@
-//! What Cortex-M boards share: the SysTick counter, known loops, the peripherals of Arm's FPGA boards, and what happens
+//! What Cortex-M boards share: counters, known loops, the peripherals of Arm's FPGA boards, and what happens
 //! when something goes wrong.
 
 mod cmsdk;
+mod cycles;
 mod known_loop;
 pub(crate) mod mark;
 mod mps2;
@@ -10,6 +11,7 @@ mod systick;
 mod trouble;
 
 pub use cmsdk::{CmsdkUart, FpgaLed};
+pub use cycles::CycleCounter;
 pub use known_loop::known_loop;
 pub use mps2::Mps2;
 pub use systick::SysTick;

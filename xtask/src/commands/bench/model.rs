@@ -9,6 +9,7 @@ use crate::{
     measure::{self, Unit},
     model::Model,
     output::{self, percent, ratio, table, thousands},
+    reach,
     report::standing,
     runner::Session,
     timing::{self, median},
@@ -16,7 +17,7 @@ use crate::{
     variant::{self, Which},
     workplace::Workplace,
 };
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use niwaki_link::Mode;
 use niwaki_pack::artefact::Report;
 use serde::Serialize;
@@ -32,6 +33,8 @@ pub(crate) struct Args {
     /// A board, several with commas between them, or all: every emulated board
     #[arg(long, default_value = board::DEFAULT)]
     board: String,
+    #[command(flatten)]
+    place: board::Place,
     /// Install nothing; fail if something is missing
     #[arg(long)]
     no_setup: bool,
@@ -123,8 +126,14 @@ struct Bench {
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, args.model.as_deref().unwrap_or_default())?;
-    let boards = boards(work, &args.board)?;
+    let boards = boards(work, args)?;
     setup::ready(&boards.iter().flat_map(Board::needs).collect::<Vec<_>>(), args.no_setup)?;
+    boards.iter().try_for_each(reach::expect)?;
+    for board in &boards {
+        if let Some(reason) = board.too_old() {
+            bail!("{}: {reason}; `cargo xtask doctor` says how to get a newer one", board.full_name());
+        }
+    }
     let report = variant::report(work, &model.name)?;
     // Builds wait for each other, runs do not.
     let mut built = Vec::new();
@@ -143,7 +152,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
                     .map(|(which, (blob, firmware))| Subject { work, board, report, which, blob, firmware }.bench(args))
                     .collect();
                 let (emulated, silicon) = (board.emulated(), board.silicon());
-                let (name, core) = (board.name().to_string(), board.spec.core.clone());
+                let (name, core) = (board.full_name(), board.spec.core.clone());
                 Ok(Bench { board: name, core, emulated, silicon, networks: networks? })
             })
         };
@@ -158,12 +167,20 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
 }
 
 /// The boards that a user means.
-fn boards(work: &Workplace, text: &str) -> anyhow::Result<Vec<Board>> {
-    if text != "all" {
-        return text.split(',').map(|name| Board::find(work, name)).collect();
+fn boards(work: &Workplace, args: &Args) -> anyhow::Result<Vec<Board>> {
+    if args.board != "all" {
+        return args.board.split(',').map(|name| Board::find(work, name)?.at(&args.place)).collect();
     }
     let all: anyhow::Result<Vec<Board>> = board::all(work).iter().map(|name| Board::find(work, name)).collect();
-    Ok(all?.into_iter().filter(Board::emulated).collect())
+    let mut boards: Vec<Board> = all?.into_iter().filter(Board::emulated).collect();
+    boards.retain(|board| match board.too_old() {
+        Some(reason) => {
+            output::note(&format!("{} is left out: {reason}", board.name()));
+            false
+        }
+        None => true,
+    });
+    Ok(boards)
 }
 
 /// A firmware to be measured.

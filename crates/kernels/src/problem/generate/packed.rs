@@ -12,10 +12,13 @@ const FORMS: [Form; 4] = [
     Form::Sparse { rows: 2, kept: 30 },
 ];
 
-const LAYER_FORMS: [Form; 5] = [
+const LAYER_FORMS: [Form; 8] = [
     Form::Dense,
     Form::Sparse { rows: 1, kept: 50 },
+    Form::Sparse { rows: 1, kept: 100 },
+    Form::Sparse { rows: 2, kept: 0 },
     Form::Sparse { rows: 2, kept: 30 },
+    Form::Sparse { rows: 2, kept: 100 },
     Form::Sparse { rows: 4, kept: 100 },
     Form::Sparse { rows: 4, kept: 0 },
 ];
