@@ -106,8 +106,8 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
         }
         None => Outcome::skipped("NIWAKI_DATA is not set: it names the folder with the data sets"),
     });
-    for board in ["host", board::DEFAULT] {
-        slow(&format!("deploy digits on {board}"), &|| deploy(work, board).into());
+    for (model, board) in [("digits", "host"), ("digits", board::DEFAULT), ("digits-vit", board::DEFAULT)] {
+        slow(&format!("deploy {model} on {board}"), &|| deploy(work, model, board).into());
     }
     for board in STM32_AND_PI {
         slow(&format!("digits on {board}"), &|| run_digits(work, board).into());
@@ -244,10 +244,10 @@ fn run_digits(work: &Workplace, board: &str) -> anyhow::Result<()> {
 }
 
 /// Deploys the example and looks into the result: every sample was run, and none differs.
-fn deploy(work: &Workplace, board: &str) -> anyhow::Result<()> {
+fn deploy(work: &Workplace, model: &str, board: &str) -> anyhow::Result<()> {
     let mut command = xtask(work);
-    command.args(["deploy", "digits", "--no-setup", "--quiet", "--json", "--board", board]);
-    let spinner = progress::spinner(&format!("deploying digits on {board}"));
+    command.args(["deploy", model, "--no-setup", "--quiet", "--json", "--board", board]);
+    let spinner = progress::spinner(&format!("deploying {model} on {board}"));
     let output = command.output()?;
     drop(spinner);
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
