@@ -92,7 +92,7 @@ pub(crate) fn reach(board: &Board, firmware: &Path, blob: &Path) -> anyhow::Resu
 }
 
 /// A process with the link on its standard input and output.
-fn process(command: &mut Command, name: &str) -> anyhow::Result<Reached> {
+pub(crate) fn process(command: &mut Command, name: &str) -> anyhow::Result<Reached> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let running = Running::start(command, name)?;
     let (stdin, stdout, stderr) = {
