@@ -57,6 +57,24 @@ pub(crate) fn ensure_all(needs: &[Need]) -> anyhow::Result<Vec<Need>> {
     Ok(missing)
 }
 
+/// Replaces a QEMU that is older than some boards need, where there is a newer one to be had. One that stays old is no
+/// error: it runs most boards, and `doctor` says so.
+pub(crate) fn renew_qemu(needs: &[Need]) -> anyhow::Result<()> {
+    let machine = Machine::this();
+    let old = |need: &&Need| matches!(need, Need::Qemu(_)) && need.check().note.is_some();
+    let packages = needs.iter().filter(old).flat_map(|need| match need {
+        Need::Qemu(program) => machine.qemu_packages(program),
+        _ => Vec::new(),
+    });
+    let mut packages: Vec<&str> = packages.collect();
+    packages.dedup();
+    if packages.is_empty() || machine.backports().is_none() {
+        return Ok(());
+    }
+    note(&format!("QEMU is old; installing a newer one. By hand: {}", machine.install_line(&packages)));
+    install_packages(&machine, &packages)
+}
+
 const PROBE_RS: [&str; 3] = ["install", "probe-rs-tools", "--locked"];
 
 fn add_targets(targets: &[&str]) -> anyhow::Result<()> {

@@ -55,7 +55,10 @@ impl Need {
         };
         let fix = found.is_none().then(|| self.by_hand(&Machine::this()));
         let note = match self {
-            Self::Qemu(_) => found.as_deref().and_then(old_qemu),
+            Self::Qemu(_) => {
+                let old = found.as_deref().and_then(old_qemu);
+                old.map(|old| format!("{old}: {}", self.by_hand(&Machine::this())))
+            }
             _ if found.is_none() && self.only_real_boards() => Some("only for real boards".into()),
             _ => None,
         };

@@ -22,7 +22,7 @@ fn main() -> ! {
 
     let mut p = embassy_stm32::init(Config::default());
     boost();
-    // Five wait states for 120 MHz with the boost (RM0432, 3.3.3).
+    // Five wait states for 120 MHz with the boost (RM0432, flash read access latency).
     niwaki_stm32::at_full_speed(&mut p, clocks(), 5);
     let uart = Uart::new_blocking(p.LPUART1, p.PG8, p.PG7, Default::default());
     if let (Some(core), Ok(uart)) = (cortex_m::Peripherals::take(), uart) {
@@ -37,7 +37,7 @@ fn main() -> ! {
     }
 }
 
-/// Above 80 MHz the core needs the regulator's boost mode: bit 8 of PWR_CR5 off (RM0432, 5.4.26).
+/// Above 80 MHz the core needs the regulator's boost mode: bit 8 of PWR_CR5 off (RM0432, dynamic voltage scaling).
 fn boost() {
     // SAFETY: PWR_CR5, which this chip has here and the HAL's registers do not name; it has no effect on memory.
     unsafe {

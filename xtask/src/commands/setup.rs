@@ -29,6 +29,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
         None => needs.retain(|need| !need.only_real_boards()),
     }
     install::ensure_all(&needs)?;
+    install::renew_qemu(&needs)?;
     let findings: Vec<Finding> = needs.iter().map(Need::check).collect();
     output::result(work, &findings, || show(&findings))
 }

@@ -168,14 +168,23 @@ fn a_board_is_flashed_with_a_probe_and_talks_over_its_serial_port() {
         qemu.args(["-serial", "stdio", "-kernel"]).arg(firmware);
         qemu
     });
-    let arguments =
-        ["run", model.path(), "--board", "b-l475e-iot01a", "--port", &port.name, "--variant", "pruned", "--json"];
-    let result = json(&mut programs.xtask(&arguments));
+    let mut arguments = vec!["run", model.path(), "--board", "b-l475e-iot01a", "--port", &port.name];
+    arguments.extend(["--variant", "pruned", "--log", "info", "--json"]);
+    let output = programs.xtask(&arguments).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert!(
+        output.status.success() && stderr.contains("b-l475e-iot01a: ") && stderr.contains(" layers, arena "),
+        "{stderr}"
+    );
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&result["emulated"], &result["silicon"]), (&false.into(), &false.into()), "{result}");
     assert_eq!(result["board"], "b-l475e-iot01a:silicon");
     let run = &result["runs"][0];
     assert_eq!((run["samples"].as_u64(), &run["differing"]), (Some(3), &serde_json::json!([])), "{result}");
     assert_eq!(run["count"]["unit"], "cycles", "a board on a desk counts cycles");
+    // A probe could read the log, too: the block of memory by which it finds the channel is there.
+    let firmware = fs::read(programs.file("flashed")).unwrap();
+    assert!(firmware.windows(11).any(|bytes| bytes == b"_SEGGER_RTT"));
     let said = programs.said("said");
     // Whether it is installed is asked before.
     let said: Vec<&str> = said.lines().filter(|line| *line != "--version").collect();
