@@ -19,6 +19,7 @@ mod names;
 mod output;
 mod package;
 mod progress;
+mod reach;
 mod report;
 mod rules;
 mod runner;

@@ -19,11 +19,14 @@ pub(crate) enum Manner {
     StartsOver,
 }
 
+/// What was asked for, and from which byte.
+type Log = Mutex<Vec<(String, Option<usize>)>>;
+
 /// A running server; it ends with the process.
 pub(crate) struct Server {
     /// Its address.
     pub(crate) url: String,
-    asked: Arc<Mutex<Vec<(String, Option<usize>)>>>,
+    asked: Arc<Log>,
 }
 
 impl Server {
@@ -52,7 +55,7 @@ fn answer(
     mut stream: TcpStream,
     files: &HashMap<&'static str, Vec<u8>>,
     manner: Manner,
-    log: &Mutex<Vec<(String, Option<usize>)>>,
+    log: &Log,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
