@@ -120,6 +120,10 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     for board in STM32_AND_PI {
         slow(&format!("digits on {board}"), &|| run_digits(work, board).into());
     }
+    slow("digits on a board made with `boards new`", &|| made_up(work).into());
+    slow("bench digits on all emulated boards", &|| {
+        check(xtask(work).args(["bench", "digits", "--board", "all", "--no-setup"]), "cargo xtask bench digits")
+    });
     let real = |name: &String| Board::find(work, name).is_ok_and(|board| !board.emulated() && !board.is_process());
     let real: Vec<String> = board::all(work).into_iter().filter(real).collect();
     for board in real.iter().map(String::as_str).chain([board::DEFAULT, "b-l475e-iot01a"]) {
@@ -127,6 +131,21 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
             check(xtask(work).args(["size", "digits", "--board", board]), "cargo xtask size digits")
         });
     }
+}
+
+/// A variant of the MPS2 that there is not, made from one that there is, runs digits as every board does.
+fn made_up(work: &Workplace) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let board = folder.path().join("mps2-an999");
+    let made = xtask(work).args(["boards", "new"]).arg(&board).args(["--from", "mps2-an386"]).output()?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr).trim());
+    let spec = std::fs::read_to_string(board.join("board.toml"))?;
+    // Half of the memories, as a board of one's own would have others.
+    std::fs::write(board.join("board.toml"), spec.replace("1_048_576", "524_288").replace("262_144", "131_072"))?;
+    let arguments = ["run", "digits", "--no-setup", "--variant", "pruned", "--board"];
+    let run = xtask(work).args(arguments).arg(&board).output()?;
+    ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr).trim());
+    Ok(())
 }
 
 /// Holds the kernels for 64-bit Arm against the scalar ones. Cores without and with dot products run different ones.

@@ -1,6 +1,7 @@
-//! `bench`: what kernels take on emulated cores, beside what peers take.
+//! `bench`: what models take on boards, and kernels on emulated cores, beside what peers take.
 
 mod kernels;
+mod model;
 mod models;
 
 use crate::{
@@ -12,11 +13,14 @@ use crate::{
 };
 use anyhow::ensure;
 
-/// Count kernels on emulated cores: layer by layer, dense and block-sparse, beside other engines
+/// Count a packed model on boards, layer by layer, before and after pruning; or kernels, beside other engines
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    #[command(flatten)]
+    model: model::Args,
 }
 
 #[derive(clap::Subcommand)]
@@ -27,8 +31,9 @@ enum What {
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     match &args.what {
-        What::Kernels(args) => kernels::run(work, args),
-        What::Models(args) => models::run(work, args),
+        Some(What::Kernels(args)) => kernels::run(work, args),
+        Some(What::Models(args)) => models::run(work, args),
+        None => model::run(work, &args.model),
     }
 }
 
