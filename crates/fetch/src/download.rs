@@ -70,8 +70,8 @@ impl Downloader {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing(error)) if attempt == ATTEMPTS => {
                     let left = part.metadata().map_or(0, |part| part.len());
-                    let error = error.context(format!("{url} cannot be downloaded"));
-                    return Err(error.context(format!("{left} bytes are kept: run this again to go on from there")));
+                    let kept = format!("{left} bytes are kept: run this again to go on from there");
+                    return Err(error.context(format!("{url} cannot be downloaded; {kept}")));
                 }
                 Err(Failure::Passing(_)) => std::thread::sleep(Duration::from_millis(250 << attempt)),
             }
