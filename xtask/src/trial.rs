@@ -46,7 +46,7 @@ impl Trial<'_> {
         let file = |ending: &str| self.folder(model).join(format!("{label}{spoilt}.{ending}"));
         let blob = match self.board.spec.kernels.isa() {
             Isa::Scalar => blob.clone(),
-            isa => blob.repacked(isa, &file("nwk"))?,
+            isa => blob.repacked(isa, &self.board.spec.core, &file("nwk"))?,
         };
         let firmware = firmware::build(self, &blob, &file("elf"))?;
         Ok((blob, firmware))

@@ -8,7 +8,6 @@ use crate::{
     bench::rig::Rig,
     board::{self, Board},
     commands::setup,
-    output::note,
     workplace::Workplace,
 };
 use anyhow::ensure;
@@ -52,27 +51,11 @@ impl CoreArgs {
     /// The cores, once what they need is installed.
     fn ready(&self, work: &Workplace) -> anyhow::Result<Vec<Rig>> {
         let rigs = match self.board.as_str() {
-            "all" => all(work)?,
+            "all" => Rig::all(work)?,
             name => Rig::of(work, &Board::find(work, name)?)?,
         };
         ensure!(!rigs.is_empty(), "{} is not emulated: its kernels cannot be counted", self.board);
         setup::ready(&rigs.iter().flat_map(Rig::needs).collect::<Vec<_>>(), self.no_setup)?;
-        for reason in rigs.iter().filter_map(Rig::no_cycles) {
-            note(&reason);
-        }
         Ok(rigs)
     }
-}
-
-/// Every emulated core, each once.
-fn all(work: &Workplace) -> anyhow::Result<Vec<Rig>> {
-    let mut rigs: Vec<Rig> = Vec::new();
-    for name in board::all(work) {
-        for rig in Rig::of(work, &Board::find(work, &name)?)? {
-            if rigs.iter().all(|other| other.core != rig.core) {
-                rigs.push(rig);
-            }
-        }
-    }
-    Ok(rigs)
 }
