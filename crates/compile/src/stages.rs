@@ -26,8 +26,8 @@ pub struct Pruned {
 pub(crate) fn cut(graph: &Graph, recipe: &Prune) -> Result<Pruned, CompileError> {
     let groups = groups(graph)?;
     let importance = match recipe.importance {
-        Importance::L1 => niwaki_prune::Importance::L1,
-        Importance::L2 => niwaki_prune::Importance::L2,
+        Importance::L1 => niwaki_prune::Norm::L1,
+        Importance::L2 => niwaki_prune::Norm::L2,
     };
     let limits = Limits { tile: recipe.tile, min_width: recipe.minimum };
     let scores = importance.scores(graph, &groups);
