@@ -42,6 +42,18 @@ pub(crate) struct Spec {
     pub(crate) ram: Option<Memory>,
     pub(crate) budget: Option<Budget>,
     pub(crate) runner: Runner,
+    /// Where its kernels are counted, if not on the board itself.
+    pub(crate) bench: Option<Bench>,
+}
+
+/// Where kernels are counted.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Bench {
+    /// On another board, whose core runs the same code and has more memory.
+    Board(String),
+    /// On cores of QEMU's machine for 64-bit Arm, without an operating system.
+    Cores(Vec<String>),
 }
 
 /// An instruction set of `niwaki-kernels`.

@@ -7,7 +7,7 @@ use object::{
     read::elf::ElfFile32,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 /// Bytes of a firmware by section.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,19 @@ pub(crate) fn sizes(path: &Path) -> anyhow::Result<Sizes> {
     let stack = address("_stack_start").zip(address("_stack_end"));
     let stack_bytes = stack.map_or(0, |(start, end)| start.saturating_sub(end));
     Ok(Sizes { sections, stack_bytes, groups: groups(&file, sections) })
+}
+
+/// Where a symbol's bytes lie in the memory of the board; `None` if there is no such symbol. An address of code is that
+/// of its first byte.
+#[allow(dead_code, reason = "as in cycles")]
+pub(crate) fn symbol(path: &Path, name: &str) -> anyhow::Result<Option<Range<u64>>> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    let file: ElfFile32 = ElfFile32::parse(&*bytes).with_context(|| path.display().to_string())?;
+    let found = file.symbols().find(|symbol| symbol.name() == Ok(name));
+    Ok(found.map(|symbol| {
+        let start = if symbol.kind() == SymbolKind::Text { symbol.address() & !1 } else { symbol.address() };
+        start..start + symbol.size()
+    }))
 }
 
 fn groups(file: &ElfFile32, total: Sections) -> Vec<Group> {

@@ -1,9 +1,11 @@
 //! `cargo xtask`: sets up the machine, runs models and boards as processes, and reports what they measured.
 
+mod bench;
 mod board;
 mod cargo;
 mod children;
 mod commands;
+mod cycles;
 mod elf;
 mod firmware;
 mod install;

@@ -23,6 +23,7 @@ const BURN_FREE: &[(&str, &[&str])] = &[
     ("niwaki-plan", &["niwaki-graph", "niwaki-quantise"]),
     ("niwaki-pack", &["niwaki-plan", "niwaki-blob", "niwaki-kernels"]),
     ("xtask", &["niwaki-blob", "niwaki-link", "niwaki-pack"]),
+    ("niwaki-cycles", &[]),
 ];
 
 /// Our crates on Burn, and those of ours that each may use.

@@ -100,13 +100,28 @@ fn qemu_version(program: &Path) -> String {
     text.lines().next().unwrap_or("of unknown version").to_string()
 }
 
-fn old_qemu(line: &str) -> Option<String> {
-    let version = line.split_whitespace().find_map(|word| {
+/// The version in QEMU's own words.
+fn version_in(line: &str) -> Option<(u32, u32)> {
+    line.split_whitespace().find_map(|word| {
         let mut parts = word.split('.').map(|part| part.parse().ok());
         Some((parts.next()??, parts.next()??))
-    });
+    })
+}
+
+fn old_qemu(line: &str) -> Option<String> {
     let (good, _) = GOOD_QEMU;
-    version.filter(|version| *version < GOOD_QEMU).map(|_| format!("older than {good}: some boards need a newer one"))
+    let old = version_in(line).filter(|version| *version < GOOD_QEMU);
+    old.map(|_| format!("older than {good}: some boards need a newer one"))
+}
+
+/// The version of a program of QEMU, if it is older than `than` or not known.
+pub(crate) fn older_qemu(program: &str, than: (u32, u32)) -> Option<String> {
+    let Some(path) = find_program(program) else { return Some("none".into()) };
+    match version_in(&qemu_version(&path)) {
+        Some(version) if version >= than => None,
+        Some((major, minor)) => Some(format!("{major}.{minor}")),
+        None => Some("one of unknown version".into()),
+    }
 }
 
 fn vulkan() -> Option<String> {
@@ -131,6 +146,8 @@ mod tests {
         assert!(old_qemu("QEMU emulator version 7.2.11 (Debian 1:7.2+dfsg-7)").is_some());
         assert!(old_qemu("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)").is_none());
         assert!(old_qemu("of unknown version").is_none());
+        assert_eq!(version_in("QEMU emulator version 9.0.2"), Some((9, 0)));
+        assert_eq!(older_qemu("no-such-qemu", (9, 0)), Some("none".into()));
     }
 
     #[test]

@@ -72,7 +72,7 @@ const fn has(ops: u32, kind: OpKind) -> bool {
 #[inline(always)]
 fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
     use crate::dsp;
-    use Operands::{InPlaceWith, One, Two};
+    use Operands::{InPlace, InPlaceWith, One, Two};
     match (op, operands) {
         (Op::PackedConv2d(op), One(x)) if has(OPS, OpKind::PackedConv2d) => {
             dsp::packed_conv2d(op, x, output, scratch);
@@ -89,10 +89,17 @@ fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
         (Op::PackedDepthwiseConv2d(op), One(x)) if has(OPS, OpKind::PackedDepthwiseConv2d) => {
             dsp::packed_depthwise_conv2d(op, x, output, scratch);
         }
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+            dsp::depthwise_conv2d(op, x, output, scratch);
+        }
         (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => dsp::avg_pool(op, x, output),
         (Op::MaxPool(op), One(x)) if has(OPS, OpKind::MaxPool) => dsp::max_pool(op, x, output),
         (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => dsp::add(op, a, b, output),
         (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => dsp::add_in_place(op, b, output),
+        (Op::Mul(op), Two(a, b)) if has(OPS, OpKind::Mul) => dsp::mul(op, a, b, output),
+        (Op::Mul(op), InPlaceWith(b)) if has(OPS, OpKind::Mul) => dsp::mul_in_place(op, b, output),
+        (Op::Lut(op), One(x)) if has(OPS, OpKind::Lut) => dsp::lut(op, x, output),
+        (Op::Lut(op), InPlace) if has(OPS, OpKind::Lut) => dsp::lut_in_place(op, output),
         (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }
     true
@@ -106,6 +113,7 @@ fn run_v6m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     use Operands::One;
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v6m::conv2d(op, x, output, scratch),
+        (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v6m::sparse_conv2d(op, x, output, scratch),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
             v6m::depthwise_conv2d(op, x, output, scratch);
         }
@@ -123,6 +131,7 @@ fn run_v7m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     use Operands::One;
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v7m::conv2d(op, x, output, scratch),
+        (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v7m::sparse_conv2d(op, x, output, scratch),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
             v7m::depthwise_conv2d(op, x, output, scratch);
         }

@@ -1,6 +1,6 @@
 //! Instruction sets that kernels are written for, and the scratch that their kernels need.
 
-use niwaki_blob::{Conv2d, Op, PackedConv2d};
+use niwaki_blob::{Conv2d, Op, PackedConv2d, Shape};
 
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,8 +96,7 @@ pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
         Isa::Scalar | Isa::Neon | Isa::NeonDot | Isa::Avx2 => 0,
         Isa::Dsp => dsp_scratch(op),
         Isa::Helium => helium_scratch(op),
-        Isa::V7m => pairs_scratch(op, 4),
-        Isa::V6m => pairs_scratch(op, 4),
+        Isa::V7m | Isa::V6m => lanes_scratch(op),
     }
 }
 
@@ -111,17 +110,67 @@ fn helium_scratch(op: &Op<'_>) -> usize {
     }
 }
 
-/// Windows of some pixels, packed into words, and a row of each window; or padded rows.
-fn pairs_scratch(op: &Op<'_>, pixels: usize) -> usize {
+/// Six windows as words, sums and pieces of windows; or padded rows.
+fn lanes_scratch(op: &Op<'_>) -> usize {
     match op {
-        Op::Conv2d(op) if op.groups != 1 => 0,
-        Op::Conv2d(op) => {
-            let line = op.window.kernel[1].saturating_mul(op.input.channels).saturating_mul(pixels);
-            window_bytes(op).saturating_mul(2 * pixels).saturating_add(line).saturating_add(ALIGNMENT)
-        }
+        Op::Conv2d(op) if op.groups == 1 => lane_layout(op).bytes(),
+        Op::SparseConv2d(op) if op.packed.rows == 1 => lane_stream_layout(op).bytes(),
         Op::DepthwiseConv2d(op) if op.window.kernel == [3, 3] && op.window.dilation == [1, 1] => depthwise_band(op),
         _ => 0,
     }
+}
+
+/// How kernels of three pixels in two words divide their scratch.
+#[cfg_attr(not(any(niwaki_v7m, niwaki_v6m)), allow(dead_code, reason = "elsewhere only its size is asked"))]
+pub(crate) struct LaneLayout {
+    /// Terms that are taken at a time, at most.
+    pub(crate) chunk: usize,
+    /// Words for the windows.
+    pub(crate) packed: usize,
+    /// Sums.
+    pub(crate) sums: usize,
+    /// Bytes of both, aligning them included.
+    pub(crate) word_bytes: usize,
+    /// Bytes for pieces of windows.
+    pub(crate) lines: usize,
+    /// Bytes for outputs, where there are less than six pixels.
+    pub(crate) outputs: usize,
+}
+
+impl LaneLayout {
+    fn bytes(&self) -> usize {
+        self.word_bytes.saturating_add(self.lines).saturating_add(self.outputs)
+    }
+
+    fn new(chunk: usize, packed: usize, sums: usize, line: usize, output: Shape) -> Self {
+        let few = output.height.saturating_mul(output.width) < 6;
+        let words = packed.saturating_mul(4).saturating_add(sums);
+        Self {
+            chunk,
+            packed: packed.saturating_mul(4),
+            sums,
+            word_bytes: words.saturating_mul(4).saturating_add(ALIGNMENT),
+            lines: line.saturating_mul(3),
+            outputs: if few { output.channels.saturating_mul(6) } else { 0 },
+        }
+    }
+}
+
+/// For dense filters: chunks of about equal size, at most 64 terms each.
+pub(crate) fn lane_layout(op: &Conv2d<'_>) -> LaneLayout {
+    let line = op.window.kernel[1].saturating_mul(op.input.channels);
+    let terms = op.window.kernel[0].saturating_mul(line);
+    let chunks = terms.div_ceil(64).max(1);
+    let chunk = terms.div_ceil(chunks);
+    let sums = if chunks > 1 { op.output.channels.saturating_mul(6) } else { 6 };
+    LaneLayout::new(chunk, chunk, sums, line.min(chunk), op.output)
+}
+
+/// For streams: they go through whole windows.
+pub(crate) fn lane_stream_layout(op: &PackedConv2d<'_>) -> LaneLayout {
+    let line = op.window.kernel[1].saturating_mul(op.input.channels);
+    let terms = op.quads().saturating_mul(4);
+    LaneLayout::new(terms, terms, 6, line, op.output)
 }
 
 /// Whether windows are single pixels of the input.
@@ -160,12 +209,18 @@ fn dsp_scratch(op: &Op<'_>) -> usize {
         Op::PackedDepthwiseConv2d(conv) => {
             dsp_columns(conv).saturating_mul(4 * dsp_column_words(conv)).saturating_add(ALIGNMENT)
         }
+        Op::DepthwiseConv2d(conv) => dsp_taps(conv),
         // Whole words of the input, where it does not end with one.
         Op::PackedFullyConnected(layer) | Op::SparseFullyConnected(layer) if !layer.inputs.is_multiple_of(4) => {
             layer.inputs.next_multiple_of(4) + ALIGNMENT
         }
         _ => 0,
     }
+}
+
+/// The weights of four channels, widened to 16 bits.
+fn dsp_taps(conv: &Conv2d<'_>) -> usize {
+    conv.window.kernel[0].saturating_mul(conv.window.kernel[1]).saturating_mul(8).saturating_add(ALIGNMENT)
 }
 
 /// Four pixels' terms, widened to 16 bits; and one pixel's terms as bytes, where they are not whole words.

@@ -1,40 +1,56 @@
 //! What layouts of weights cost, to choose between them: measured, per core.
 //!
-//! The figures are fitted to `cargo bench -p on-core --bench kernels` in `boards/`: the slope between the
-//! cases `mpw` and `s3c2` (convolutions) and `fc1` and `fc2` (fully connected), and what is left at none.
+//! The figures are fitted to those of `cargo xtask bench kernels`: the slope between the
+//! cases 1x1 and 3x3 64 to 64 (convolutions) and 640 to 128 and 128 to 128 (fully connected), and what is left at none.
 
-/// A kernel's cost on groups of rows, in tenths of a cycle.
+use crate::repack::Form;
+use niwaki_blob::OpKind::{self, Conv2d, PackedConv2d, PackedFullyConnected, SparseConv2d, SparseFullyConnected};
+use niwaki_kernels::{Isa, layout::Rows};
+
+/// What an operation takes in a form, in units of the core's table: only to be compared with another form's.
+pub(crate) fn of(form: Form, isa: Isa, plain: Rows<'_>) -> u64 {
+    let table: &[Entry] = match isa {
+        Isa::V7m => &V7M,
+        Isa::V6m => &V6M,
+        _ => &DSP,
+    };
+    let entry = table.iter().find(|(kind, rows, _)| (*kind, *rows) == (form.kind, form.rows));
+    // Where there is one form only.
+    let Some((_, rows, cost)) = entry else { return 0 };
+    let groups = (plain.weights.len() / plain.terms.max(1)).div_ceil(*rows);
+    let blocks = if form.sparse { plain.blocks(*rows) } else { groups * plain.terms.div_ceil(4) };
+    cost.group * groups as u64 + cost.block * blocks as u64
+}
+
+/// A kind, the rows of its groups, and what they cost.
+type Entry = (OpKind, usize, Cost);
+
+/// A kernel's cost on groups of rows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cost {
-    /// For every group: four pixels of it in a convolution.
+struct Cost {
+    /// For every group: the pixels of it in a convolution that a kernel takes at a time.
     group: u64,
     /// For every block of a group.
     block: u64,
 }
 
-impl Cost {
-    /// Of this many groups with this many blocks in all.
-    pub(crate) fn of(self, groups: usize, blocks: usize) -> u64 {
-        self.group * groups as u64 + self.block * blocks as u64
-    }
+const fn entry(kind: OpKind, rows: usize, group: u64, block: u64) -> Entry {
+    (kind, rows, Cost { group, block })
 }
 
-/// Cortex-M4, which stands for all cores of [`niwaki_kernels::Isa::Dsp`]: estimated cycles without wait states.
-pub(crate) mod dsp {
-    use super::Cost;
+/// Cortex-M4, which stands for all cores of [`Isa::Dsp`]: tenths of estimated cycles without wait states.
+const DSP: [Entry; 7] = [
+    entry(PackedConv2d, 2, 767, 341),
+    entry(SparseConv2d, 1, 480, 276),
+    entry(SparseConv2d, 2, 810, 381),
+    entry(PackedFullyConnected, 4, 580, 215),
+    entry(SparseFullyConnected, 1, 350, 150),
+    entry(SparseFullyConnected, 2, 450, 180),
+    entry(SparseFullyConnected, 4, 500, 251),
+];
 
-    pub(crate) const CONV_DENSE: Cost = Cost { group: 767, block: 341 };
+/// Cortex-M3: tenths of instructions.
+const V7M: [Entry; 2] = [entry(Conv2d, 1, 800, 285), entry(SparseConv2d, 1, 1000, 324)];
 
-    /// By rows of a block.
-    pub(crate) const CONV_SPARSE: [(usize, Cost); 2] =
-        [(1, Cost { group: 480, block: 276 }), (2, Cost { group: 810, block: 381 })];
-
-    pub(crate) const CONNECTED_DENSE: Cost = Cost { group: 580, block: 215 };
-
-    /// By rows of a block.
-    pub(crate) const CONNECTED_SPARSE: [(usize, Cost); 3] = [
-        (1, Cost { group: 350, block: 150 }),
-        (2, Cost { group: 450, block: 180 }),
-        (4, Cost { group: 500, block: 251 }),
-    ];
-}
+/// Cortex-M0 and M0+: tenths of instructions.
+const V6M: [Entry; 2] = [entry(Conv2d, 1, 1340, 510), entry(SparseConv2d, 1, 2150, 572)];

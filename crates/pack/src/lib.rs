@@ -20,4 +20,4 @@ pub use layers::layers;
 pub use niwaki_kernels::Isa;
 #[cfg(feature = "pack")]
 pub use pack::pack;
-pub use repack::repack;
+pub use repack::{Form, forms, repack, repack_as};

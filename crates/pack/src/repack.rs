@@ -1,31 +1,46 @@
 //! Brings a blob of plain kinds into the layouts that one instruction set's kernels read.
 
-use crate::cost::{Cost, dsp};
+use crate::cost;
 use niwaki_blob::{
-    AlignedBytes, Blob, BlockWeights, CONV_STEP, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise, TensorRecord,
-    WriteError, Writer,
+    AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise,
+    STREAM_SLACK, TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
     layout::{Rows, depthwise, rules},
     scratch_bytes,
 };
+use std::borrow::Cow;
 
 /// The same network for kernels of another instruction set: the same results, bit for bit, from other operations.
 /// Operations that are packed already stay as they are.
 pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, WriteError> {
+    repack_as(bytes, isa, |_, op| cheapest(op, isa))
+}
+
+/// The same with every operation in the form that `choose` gives, which must be one of its [`forms`]; as it is where it
+/// gives none. `choose` is asked with the operation's index, and may be asked twice.
+pub fn repack_as(
+    bytes: &[u8],
+    isa: Isa,
+    mut choose: impl FnMut(usize, &Op<'_>) -> Option<Form>,
+) -> Result<AlignedBytes, WriteError> {
     let blob = Blob::read(bytes).map_err(WriteError::Rejected)?;
     // Kernels are asked for their scratch by the operations as the reader presents them, so the blob is written twice.
-    let draft = write(&blob, isa, 0)?;
+    let draft = write(&blob, 0, &mut choose)?;
     let read = Blob::read(&draft).map_err(WriteError::Rejected)?;
     let scratch = read.records().iter().filter_map(|record| read.op(record)).map(|op| scratch_bytes(isa, &op)).max();
     match scratch.unwrap_or(0) {
         0 => Ok(draft),
-        bytes => write(&blob, isa, bytes),
+        bytes => write(&blob, bytes, &mut choose),
     }
 }
 
-fn write(blob: &Blob<'_>, isa: Isa, scratch: usize) -> Result<AlignedBytes, WriteError> {
+fn write(
+    blob: &Blob<'_>,
+    scratch: usize,
+    choose: &mut impl FnMut(usize, &Op<'_>) -> Option<Form>,
+) -> Result<AlignedBytes, WriteError> {
     let mut writer = Writer::new();
     for index in 0..blob.tensor_count() {
         let tensor = blob.tensor(index as u16);
@@ -38,10 +53,9 @@ fn write(blob: &Blob<'_>, isa: Isa, scratch: usize) -> Result<AlignedBytes, Writ
             scale: tensor.scale,
         });
     }
-    for record in blob.records() {
+    for (index, record) in blob.records().iter().enumerate() {
         let Some(op) = blob.op(record) else { continue };
-        let layout = if isa == Isa::Dsp { choose(&op) } else { None };
-        let record = match layout {
+        let record = match choose(index, &op).and_then(|form| layout(&op, form)) {
             Some(layout) => layout.record(record, &mut writer),
             None => copy(record, &op, &mut writer),
         };
@@ -89,81 +103,143 @@ fn blocks(record: &mut OpRecord, blocks: &BlockWeights<'_>, writer: &mut Writer)
 
 /// Weights in another layout.
 struct Layout {
-    kind: OpKind,
-    /// Rows of a sparse block; 0 for dense kinds.
-    rows: usize,
+    form: Form,
     weights: Vec<i8>,
     rules: Vec<i32>,
 }
 
 impl Layout {
     fn record(&self, plain: &OpRecord, writer: &mut Writer) -> OpRecord {
-        let mut record = OpRecord { kind: self.kind as u8, groups: 0, multipliers: 0, ..*plain };
+        let mut record = OpRecord { kind: self.form.kind as u8, groups: 0, multipliers: 0, ..*plain };
         record.weights = writer.data(&self.weights);
         record.bias = writer.data(&self.rules);
-        if self.rows > 0 {
-            record.q = [self.rows as i32, self.weights.len() as i32, 0];
+        if self.form.sparse {
+            record.q = [self.form.rows as i32, self.weights.len() as i32, 0];
         }
         record
     }
 }
 
-/// The cheapest layout of an operation; `None` where the plain one is all there is.
-fn choose(op: &Op<'_>) -> Option<Layout> {
+/// What an operation can be for the kernels of an instruction set: a kind that means the same, and its weights' layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The kind.
+    pub kind: OpKind,
+    /// Rows of a group.
+    pub rows: usize,
+    /// Whether blocks of zeros are left out: so many rows and four terms.
+    pub sparse: bool,
+}
+
+/// The forms that the kernels of an instruction set have for a plain operation with these weights, dense ones first;
+/// none where there is only the plain one. The plain one is among them where a core runs it and others.
+pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
+    if rule(op).is_none_or(|(_, rule)| rule.shift != 0) {
+        return Vec::new();
+    }
+    let dense = |kind, rows| Form { kind, rows, sparse: false };
+    let sparse = |kind, rows| Form { kind, rows, sparse: true };
+    let small = match isa {
+        Isa::Dsp => false,
+        Isa::V7m | Isa::V6m => true,
+        _ => return Vec::new(),
+    };
+    let all: Vec<Form> = match op {
+        Op::Conv2d(conv) if small => {
+            let plain = (conv.groups == 1).then_some(dense(OpKind::Conv2d, 1));
+            plain.into_iter().chain([sparse(OpKind::SparseConv2d, 1)]).collect()
+        }
+        _ if small => Vec::new(),
+        Op::Conv2d(conv) => {
+            let dense = (conv.groups == 1).then_some(dense(OpKind::PackedConv2d, 2));
+            dense.into_iter().chain([1, 2].map(|rows| sparse(OpKind::SparseConv2d, rows))).collect()
+        }
+        Op::DepthwiseConv2d(conv) if conv.window.kernel == [3, 3] && conv.window.dilation == [1, 1] => {
+            vec![dense(OpKind::PackedDepthwiseConv2d, 1)]
+        }
+        Op::FullyConnected(_) => {
+            let blocks = [1, 2, 4].map(|rows| sparse(OpKind::SparseFullyConnected, rows));
+            [dense(OpKind::PackedFullyConnected, 4)].into_iter().chain(blocks).collect()
+        }
+        _ => Vec::new(),
+    };
+    let weights = Weights::of(op);
+    all.into_iter().filter(|form| weights.rows().packable(form.rows).is_ok()).collect()
+}
+
+/// The bias and the output rule of an operation with weights.
+fn rule<'a, 'b>(op: &'b Op<'a>) -> Option<(&'a [i32], &'b Requantise<'a>)> {
     match op {
-        Op::Conv2d(conv) if conv.groups == 1 => {
-            let terms = conv.weights.len() / conv.bias.len().max(1);
-            let plain = Rows { weights: conv.weights, terms };
-            let kinds = (OpKind::PackedConv2d, OpKind::SparseConv2d);
-            cheapest(plain, conv.bias, &conv.requantise, kinds, (2, dsp::CONV_DENSE), &dsp::CONV_SPARSE, CONV_STEP)
-        }
-        Op::DepthwiseConv2d(conv) => {
-            let fits = conv.window.kernel == [3, 3] && conv.window.dilation == [1, 1] && conv.requantise.shift == 0;
-            fits.then(|| Layout {
-                kind: OpKind::PackedDepthwiseConv2d,
-                rows: 0,
-                weights: depthwise(conv.weights, conv.output.channels),
-                rules: rules(conv.bias, conv.requantise.multipliers, 1),
-            })
-        }
-        Op::FullyConnected(layer) => {
-            let plain = Rows { weights: layer.weights, terms: layer.inputs };
-            let kinds = (OpKind::PackedFullyConnected, OpKind::SparseFullyConnected);
-            let (dense, sparse) = ((4, dsp::CONNECTED_DENSE), &dsp::CONNECTED_SPARSE);
-            cheapest(plain, layer.bias, &layer.requantise, kinds, dense, sparse, FULLY_CONNECTED_STEP)
-        }
+        Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => Some((conv.bias, &conv.requantise)),
+        Op::FullyConnected(layer) => Some((layer.bias, &layer.requantise)),
         _ => None,
     }
 }
 
-fn cheapest(
-    plain: Rows<'_>,
-    bias: &[i32],
-    rule: &Requantise<'_>,
-    (dense, sparse): (OpKind, OpKind),
-    (dense_rows, dense_cost): (usize, Cost),
-    sparse_costs: &[(usize, Cost)],
-    step: usize,
-) -> Option<Layout> {
-    if rule.shift != 0 {
-        return None;
+/// A plain operation's weights `[outputs][terms]`; none for kinds without.
+pub(crate) struct Weights<'a> {
+    weights: Cow<'a, [i8]>,
+    terms: usize,
+}
+
+impl<'a> Weights<'a> {
+    pub(crate) fn of(op: &Op<'a>) -> Self {
+        match op {
+            Op::Conv2d(conv) if conv.groups > 1 => {
+                let (weights, terms) = ungrouped(conv);
+                Self { weights: weights.into(), terms }
+            }
+            Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
+                Self { weights: conv.weights.into(), terms: conv.weights.len() / conv.bias.len().max(1) }
+            }
+            Op::FullyConnected(layer) => Self { weights: layer.weights.into(), terms: layer.inputs },
+            _ => Self { weights: Cow::Borrowed(&[]), terms: 0 },
+        }
     }
-    let groups = |rows: usize| bias.len().div_ceil(rows);
-    let quads = plain.terms.div_ceil(4);
-    let packable = |rows: usize| plain.packable(rows).is_ok();
-    let cost = dense_cost.of(groups(dense_rows), groups(dense_rows) * quads);
-    let all = packable(dense_rows).then_some((dense, dense_rows, cost));
-    let blocks = sparse_costs.iter().filter(|(rows, _)| packable(*rows)).map(|(rows, cost)| {
-        let cost = cost.of(groups(*rows), plain.blocks(*rows));
-        (sparse, *rows, cost)
-    });
-    // Of equal ones the first: dense.
-    let (kind, rows, _) = all.into_iter().chain(blocks).min_by_key(|(_, _, cost)| *cost)?;
-    let is_dense = kind == dense;
-    Some(Layout {
-        kind,
-        rows: if is_dense { 0 } else { rows },
-        weights: if is_dense { plain.dense(rows) } else { plain.streams(rows, step) },
-        rules: rules(bias, rule.multipliers, rows),
-    })
+
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        Rows { weights: &self.weights, terms: self.terms }
+    }
+}
+
+/// The weights of a grouped convolution as one over all channels, and its number of terms: what an output does not read
+/// is zero. Sparse kinds leave that out, so that groups need no kernels of their own.
+fn ungrouped(conv: &Conv2d<'_>) -> (Vec<i8>, usize) {
+    let [channels, outputs] = [conv.input.channels, conv.output.channels];
+    let depth = channels / conv.groups;
+    let taps = conv.window.kernel[0] * conv.window.kernel[1];
+    let mut weights = vec![0; outputs * taps * channels];
+    for (tap, run) in conv.weights.chunks_exact(depth).enumerate() {
+        let group = tap / taps / (outputs / conv.groups);
+        weights[tap * channels + group * depth..][..depth].copy_from_slice(run);
+    }
+    (weights, taps * channels)
+}
+
+/// A plain operation's weights in a form.
+fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
+    let (bias, rule) = rule(op)?;
+    let (weights, rows) = (Weights::of(op), form.rows);
+    let weights = match form.kind {
+        OpKind::PackedDepthwiseConv2d => depthwise(&weights.weights, bias.len()),
+        OpKind::PackedConv2d | OpKind::PackedFullyConnected => weights.rows().dense(rows),
+        OpKind::SparseConv2d => weights.rows().streams(rows, CONV_STEP),
+        OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
+        _ => return None,
+    };
+    Some(Layout { form, weights, rules: rules(bias, rule.multipliers, rows) })
+}
+
+/// The cheapest form; `None` where the plain one is all there is. Of equal ones the first.
+fn cheapest(op: &Op<'_>, isa: Isa) -> Option<Form> {
+    let forms = forms(op, isa);
+    let plain = forms.first().is_some_and(|form| form.kind.plain());
+    let good = |form: &Form| !form.sparse || !plain || shrinks(op, *form);
+    let cost = |form: &Form| cost::of(*form, isa, Weights::of(op).rows());
+    forms.into_iter().filter(good).min_by_key(cost)
+}
+
+/// Whether a form takes no more room than the plain one, but for the slack.
+fn shrinks(op: &Op<'_>, form: Form) -> bool {
+    layout(op, form).is_some_and(|layout| layout.weights.len() <= Weights::of(op).weights.len() + STREAM_SLACK)
 }

@@ -4,10 +4,10 @@ use niwaki_blob::{AlignedBytes, Blob, Interface, Manifest, OpKind, OpRecord, Ten
 use niwaki_kernels::{ALL_OPS, Isa, Operands, problem::Random, run};
 use niwaki_pack::repack;
 
-/// A convolution, a depthwise one, one with every second block empty, and a fully connected layer.
+/// A convolution, a depthwise one, one with every second block empty, one with groups, and a fully connected layer.
 fn network(random: &mut Random, shift: u8) -> AlignedBytes {
     let mut writer = Writer::new();
-    let shapes = [[7, 6, 3], [7, 6, 9], [4, 3, 9], [4, 3, 10], [1, 1, 5]];
+    let shapes = [[7, 6, 3], [7, 6, 9], [4, 3, 9], [4, 3, 10], [4, 3, 6], [1, 1, 5]];
     let mut offset = 0;
     for shape in shapes {
         writer.tensor(TensorRecord { offset, shape, zero_point: -9, reserved: 0, scale: 0.5 });
@@ -17,7 +17,8 @@ fn network(random: &mut Random, shift: u8) -> AlignedBytes {
         (OpKind::Conv2d, 27, 9, 1, [3, 3, 1, 1, 1, 1, 1, 1]),
         (OpKind::DepthwiseConv2d, 9, 9, 9, [3, 3, 2, 2, 1, 1, 1, 1]),
         (OpKind::Conv2d, 9, 10, 1, [1, 1, 1, 1, 1, 1, 0, 0]),
-        (OpKind::FullyConnected, 120, 5, 0, [0; 8]),
+        (OpKind::Conv2d, 45, 6, 2, [3, 3, 1, 1, 1, 1, 1, 1]),
+        (OpKind::FullyConnected, 72, 5, 0, [0; 8]),
     ];
     for (at, (kind, terms, outputs, groups, p)) in layers.into_iter().enumerate() {
         let sparse = at == 2;
@@ -39,7 +40,7 @@ fn network(random: &mut Random, shift: u8) -> AlignedBytes {
         name: "net",
         recipe_hash: [3; 32],
         inputs: [interface(0, &[3, 7, 6])].into_iter().collect(),
-        outputs: [interface(4, &[5])].into_iter().collect(),
+        outputs: [interface(5, &[5])].into_iter().collect(),
     };
     writer.finish(&manifest, offset, 0).unwrap()
 }
@@ -68,10 +69,24 @@ fn dsp_layouts_give_the_same_results() {
     let dsp = repack(&plain, Isa::Dsp).unwrap();
     let (plain, dsp) = (Blob::read(&plain).unwrap(), Blob::read(&dsp).unwrap());
     use OpKind::{PackedConv2d, PackedDepthwiseConv2d, PackedFullyConnected, SparseConv2d};
-    assert_eq!(kinds(&dsp), [PackedConv2d, PackedDepthwiseConv2d, SparseConv2d, PackedFullyConnected]);
+    assert_eq!(kinds(&dsp), [PackedConv2d, PackedDepthwiseConv2d, SparseConv2d, SparseConv2d, PackedFullyConnected]);
     assert!(dsp.scratch_bytes() > 0);
     let input: Vec<i8> = (0..126).map(|_| random.int8()).collect();
     assert_eq!(solve(&plain, &input), solve(&dsp, &input));
+}
+
+#[test]
+fn small_cores_get_streams_where_they_are_cheaper() {
+    let random = &mut Random::new(8);
+    let plain = network(random, 0);
+    let input: Vec<i8> = (0..126).map(|_| random.int8()).collect();
+    for isa in [Isa::V7m, Isa::V6m] {
+        let streams = repack(&plain, isa).unwrap();
+        let (plain, streams) = (Blob::read(&plain).unwrap(), Blob::read(&streams).unwrap());
+        use OpKind::{Conv2d, DepthwiseConv2d, FullyConnected, SparseConv2d};
+        assert_eq!(kinds(&streams), [Conv2d, DepthwiseConv2d, SparseConv2d, SparseConv2d, FullyConnected]);
+        assert_eq!(solve(&plain, &input), solve(&streams, &input));
+    }
 }
 
 #[test]

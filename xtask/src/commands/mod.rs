@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bench;
 mod boards;
 mod deploy;
 mod diff;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Pack(pack::Args),
     Run(run::Args),
     Size(size::Args),
+    Bench(bench::Args),
     Diff(diff::Args),
     Models(models::Args),
     Boards(boards::Args),
@@ -44,6 +46,7 @@ impl Command {
             Self::Pack(args) => pack::run(work, args),
             Self::Run(args) => run::run(work, args),
             Self::Size(args) => size::run(work, args),
+            Self::Bench(args) => bench::run(work, args),
             Self::Diff(args) => diff::run(work, args),
             Self::Models(args) => models::run(work, args),
             Self::Boards(args) => boards::run(work, args),

@@ -1,177 +1,110 @@
-//! Counts the instructions of this core's kernels on the layers of the four MLPerf Tiny reference models, with random
-//! weights: a line `model layer instructions` for each.
-#![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
+//! Counts the operations in the host's file `cases.nwk`: for each the length of a blob in 16 bytes (little-endian), then
+//! the blob.
+//!
+//! Prints `isa NAME`, `known INSTRUCTIONS TICKS EMPTY` for a loop of known length and for no work at all, and for each
+//! operation `case KERNEL VIEW`: ticks of the kernel call alone, and of reading the operation from its record. The kernel
+//! calls, the empty one first, lie between the functions `niwaki_count_begin` and `niwaki_count_end`.
+#![cfg_attr(any(any_core_cortex_m, any_core_aarch64), no_std, no_main)]
 
-#[cfg(not(target_os = "none"))]
+#[cfg(not(any(any_core_cortex_m, any_core_aarch64)))]
 fn main() {}
 
-#[cfg(target_os = "none")]
-extern crate alloc;
+#[cfg(any_core_cortex_m)]
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    firmware::run()
+}
 
-#[cfg(target_os = "none")]
+#[cfg(any_core_aarch64)]
+#[unsafe(no_mangle)]
+extern "C" fn rust_start() -> ! {
+    firmware::run()
+}
+
+#[cfg(any(any_core_cortex_m, any_core_aarch64))]
 mod firmware {
-    use alloc::{format, string::String, vec};
-    use niwaki_board::{Counter, SysTick};
-    use niwaki_kernels::problem::{Geometry, Problem, Variant};
-    use niwaki_kernels::{ALL_OPS, Isa, Operands, run, scratch_bytes};
+    use any_core::{File, KNOWN, Machine, exit, niwaki_count_begin, niwaki_count_end, print};
+    use core::hint::black_box;
+    use niwaki_blob::{Blob, Op};
+    use niwaki_kernels::{ALL_OPS, Isa, Operands};
 
-    unsafe extern "C" {
-        static _ram_end: u8;
+    /// Blobs and arenas start on a boundary of so many bytes.
+    const ALIGNMENT: usize = 16;
+
+    pub(super) fn run() -> ! {
+        let done = bench();
+        if let Err(reason) = done {
+            print(format_args!("stopped: {reason}"));
+        }
+        exit(done.is_ok())
     }
 
-    /// A loop of so many instructions tells how many ticks one takes.
-    const KNOWN: u64 = 10_000;
-
-    /// Random weights, multipliers that spread outputs over int8.
-    const VARIANT: Variant = Variant::ALL[0];
-
-    #[cortex_m_rt::entry]
-    fn main() -> ! {
-        // SAFETY: every memory.x of a board defines it, behind its RAM.
-        unsafe { any_core::init_heap(&raw const _ram_end as usize) };
-        let Some(core) = cortex_m::Peripherals::take() else { any_core::exit(false) };
-        let mut counter = SysTick::new(core.SYST, 0);
-        let ticks = counter.known_loop(KNOWN as u32).unwrap_or(0).max(1);
-        let mut bench = Bench { counter, ticks, total: 0 };
-        bench.keyword_spotting();
-        bench.image_classification();
-        bench.visual_wake_words();
-        bench.anomaly_detection();
-        any_core::exit(true)
+    fn bench() -> Result<(), &'static str> {
+        let mut machine = Machine::take().ok_or("no machine")?;
+        let mut file = File::open(c"cases.nwk").ok_or("no cases.nwk")?;
+        let memory = machine.memory();
+        let skipped = memory.as_ptr().align_offset(ALIGNMENT);
+        let memory = memory.get_mut(skipped..).ok_or("no memory")?;
+        print(format_args!("isa {:?}", Isa::current()));
+        let known = machine.known_loop();
+        let empty = machine.ticks(|| {
+            niwaki_count_begin();
+            niwaki_count_end();
+        });
+        print(format_args!("known {KNOWN} {known} {empty}"));
+        loop {
+            let mut head = [0; ALIGNMENT];
+            if file.read(&mut head) < ALIGNMENT {
+                return Ok(());
+            }
+            let [a, b, c, d, ..] = head;
+            let bytes = u32::from_le_bytes([a, b, c, d]) as usize;
+            let (blob, arena) = memory.split_at_mut_checked(bytes).ok_or("a blob larger than memory")?;
+            if file.read(blob) < bytes {
+                return Err("a cut off blob");
+            }
+            let blob = Blob::read(blob).map_err(|_| "a blob that cannot be read")?;
+            let [kernel, view] = count(&mut machine, &blob, arena).ok_or("an operation without a kernel")?;
+            print(format_args!("case {kernel} {view}"));
+        }
     }
 
-    struct Bench {
-        counter: SysTick,
-        /// Ticks for `KNOWN` instructions.
-        ticks: u64,
-        /// Instructions of the model so far.
-        total: u64,
+    /// Counts a blob's first operation, whose inputs lie before its output.
+    fn count(machine: &mut Machine, blob: &Blob<'_>, arena: &mut [u8]) -> Option<[u64; 2]> {
+        let record = blob.records().first()?;
+        let op = blob.op(record)?;
+        let skipped = arena.as_ptr().align_offset(ALIGNMENT);
+        let (tensors, rest) = arena.get_mut(skipped..)?.split_at_mut_checked(blob.tensor_bytes())?;
+        let skipped = rest.as_ptr().align_offset(ALIGNMENT);
+        let scratch = ints(rest.get_mut(skipped..)?.get_mut(..blob.scratch_bytes())?);
+        let mut state = 1u32;
+        for byte in tensors.iter_mut() {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = (state >> 24) as u8;
+        }
+        let target = blob.tensor(record.output).range();
+        let (inputs, output) = tensors.split_at_mut_checked(target.start)?;
+        let inputs = &*ints(inputs);
+        let output = ints(output.get_mut(..target.len())?);
+        let read = |tensor: u16| inputs.get(blob.tensor(tensor).range());
+        let operands = match op {
+            Op::Add(_) | Op::Mul(_) => Operands::Two(read(record.inputs[0])?, read(record.inputs[1])?),
+            _ => Operands::One(read(record.inputs[0])?),
+        };
+        let mut done = false;
+        let kernel = machine.ticks(|| {
+            niwaki_count_begin();
+            done = niwaki_kernels::run::<ALL_OPS>(Isa::current(), &op, operands, output, scratch);
+            niwaki_count_end();
+        });
+        let view = machine.ticks(|| {
+            black_box(blob.op(black_box(record)));
+        });
+        done.then_some([kernel, view])
     }
 
-    impl Bench {
-        fn keyword_spotting(&mut self) {
-            let first = Geometry { stride: [2, 2], ..Geometry::new([49, 10, 1], 64, [10, 4], 2) };
-            self.conv("KWS conv0", first.padded([4, 1], [5, 1]));
-            for block in 1..=4 {
-                self.depthwise(&format!("KWS dw{block}"), [25, 5, 64], 1, [1, 1]);
-                self.pointwise(&format!("KWS pw{block}"), [25, 5, 64], 64, 1);
-            }
-            self.average("KWS avg", [25, 5, 64]);
-            self.connected("KWS fc", 64, 12);
-            self.count("KWS softmax", Some(Problem::softmax(1, 12, VARIANT, 1)));
-            self.end("KWS");
-        }
-
-        fn image_classification(&mut self) {
-            self.conv3("IC conv0", [32, 32, 3], 16, 1);
-            self.conv3("IC s1c1", [32, 32, 16], 16, 1);
-            self.conv3("IC s1c2", [32, 32, 16], 16, 1);
-            self.add("IC s1add", 32 * 32 * 16);
-            self.conv3("IC s2c1", [32, 32, 16], 32, 2);
-            self.conv3("IC s2c2", [16, 16, 32], 32, 1);
-            self.pointwise("IC s2sc", [32, 32, 16], 32, 2);
-            self.add("IC s2add", 16 * 16 * 32);
-            self.conv3("IC s3c1", [16, 16, 32], 64, 2);
-            self.conv3("IC s3c2", [8, 8, 64], 64, 1);
-            self.pointwise("IC s3sc", [16, 16, 32], 64, 2);
-            self.add("IC s3add", 8 * 8 * 64);
-            self.average("IC avg", [8, 8, 64]);
-            self.connected("IC fc", 64, 10);
-            self.count("IC softmax", Some(Problem::softmax(1, 10, VARIANT, 1)));
-            self.end("IC");
-        }
-
-        fn visual_wake_words(&mut self) {
-            self.conv3("VWW conv0", [96, 96, 3], 8, 2);
-            let blocks = [(8, 16, 1), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2)];
-            let same = [(128, 128, 1); 5];
-            let last = [(128, 256, 2), (256, 256, 1)];
-            let mut size = 48;
-            for (block, (from, to, stride)) in blocks.into_iter().chain(same).chain(last).enumerate() {
-                let before = if stride == 2 { [0, 0] } else { [1, 1] };
-                self.depthwise(&format!("VWW dw{}", block + 1), [size, size, from], stride, before);
-                size /= stride;
-                self.pointwise(&format!("VWW pw{}", block + 1), [size, size, from], to, 1);
-            }
-            self.average("VWW avg", [3, 3, 256]);
-            self.connected("VWW fc", 256, 2);
-            self.count("VWW softmax", Some(Problem::softmax(1, 2, VARIANT, 1)));
-            self.end("VWW");
-        }
-
-        fn anomaly_detection(&mut self) {
-            let sizes = [640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640];
-            for (layer, pair) in sizes.windows(2).enumerate() {
-                self.connected(&format!("AD fc{}", layer + 1), pair[0], pair[1]);
-            }
-            self.end("AD");
-        }
-
-        /// A 3x3 convolution, padded as TensorFlow's SAME does.
-        fn conv3(&mut self, name: &str, input: [usize; 3], channels: usize, stride: usize) {
-            let before = if stride == 2 { [0, 0] } else { [1, 1] };
-            self.conv(name, Geometry::new(input, channels, [3, 3], stride).padded(before, [1, 1]));
-        }
-
-        fn pointwise(&mut self, name: &str, input: [usize; 3], channels: usize, stride: usize) {
-            self.conv(name, Geometry::new(input, channels, [1, 1], stride));
-        }
-
-        fn conv(&mut self, name: &str, geometry: Geometry) {
-            self.count(name, Problem::conv2d(geometry, VARIANT, 1));
-        }
-
-        fn depthwise(&mut self, name: &str, input: [usize; 3], stride: usize, before: [usize; 2]) {
-            let geometry = Geometry::new(input, input[2], [3, 3], stride).padded(before, [1, 1]);
-            self.count(name, Problem::depthwise_conv2d(geometry, VARIANT, 1));
-        }
-
-        fn average(&mut self, name: &str, input: [usize; 3]) {
-            let geometry = Geometry::new(input, input[2], [input[0], input[1]], 1);
-            self.count(name, Problem::avg_pool(geometry, false, VARIANT, 1));
-        }
-
-        fn connected(&mut self, name: &str, inputs: usize, outputs: usize) {
-            self.count(name, Some(Problem::fully_connected(inputs, outputs, VARIANT, 1)));
-        }
-
-        fn add(&mut self, name: &str, elements: usize) {
-            use niwaki_kernels::problem::OpKind::Add;
-            self.count(name, Some(Problem::element_wise(Add, elements, false, VARIANT, 1)));
-        }
-
-        fn count(&mut self, name: &str, problem: Option<Problem>) {
-            let Some(problem) = problem else {
-                any_core::print(format_args!("{name} has an impossible shape"));
-                any_core::exit(false)
-            };
-            let op = problem.op();
-            let operands = match problem.b.is_empty() {
-                true => Operands::One(&problem.a),
-                false => Operands::Two(&problem.a, &problem.b),
-            };
-            let mut output = vec![0; problem.output.elements()];
-            // On a boundary of 16 bytes, as the runtime's arena is.
-            let scratch_len = scratch_bytes(Isa::CURRENT, &op);
-            let mut memory = vec![0i8; scratch_len + 16];
-            let skipped = memory.as_ptr().align_offset(16);
-            let scratch = &mut memory[skipped..skipped + scratch_len];
-            self.counter.restart();
-            let start = self.counter.now();
-            let none = self.counter.now() - start;
-            let start = self.counter.now();
-            let done = run::<ALL_OPS>(Isa::CURRENT, &op, operands, &mut output, scratch);
-            let ticks = self.counter.now() - start - none;
-            let instructions = ticks * KNOWN / self.ticks;
-            self.total += instructions;
-            let note: String = if done { String::new() } else { " NOT RUN".into() };
-            any_core::print(format_args!("{name} {instructions} scratch {scratch_len}{note}"));
-        }
-
-        fn end(&mut self, model: &str) {
-            any_core::print(format_args!("{model} total {}", self.total));
-            self.total = 0;
-        }
+    fn ints(bytes: &mut [u8]) -> &mut [i8] {
+        // SAFETY: i8 has the size, the alignment and the validity of u8.
+        unsafe { &mut *(core::ptr::from_mut(bytes) as *mut [i8]) }
     }
 }

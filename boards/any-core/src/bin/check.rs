@@ -1,50 +1,34 @@
 //! Holds the kernels of this core against the scalar ones on every generated problem.
-#![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
+#![cfg_attr(any_core_cortex_m, no_std, no_main)]
 
-#[cfg(not(target_os = "none"))]
+// 64-bit Arm checks its kernels under user-mode emulation, with cargo test.
+#[cfg(not(any_core_cortex_m))]
 fn main() {}
 
-#[cfg(target_os = "none")]
-mod firmware {
-    // Its critical sections are what the heap uses.
-    use cortex_m as _;
+#[cfg(any_core_cortex_m)]
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    use any_core::{Machine, exit, print};
     use niwaki_kernels::{Isa, problem};
-
-    unsafe extern "C" {
-        static _ram_end: u8;
-    }
 
     /// Problems that differ are named, up to this many.
     const NAMED: usize = 10;
 
-    #[cortex_m_rt::entry]
-    fn main() -> ! {
-        // SAFETY: every memory.x of a board defines it, behind its RAM.
-        unsafe { any_core::init_heap(&raw const _ram_end as usize) };
-        trap_unaligned();
-        let (mut solved, mut wrong) = (0, 0);
-        for problem in problem::all(1) {
-            for isa in Isa::AVAILABLE {
-                solved += 1;
-                if let Err(difference) = problem.check(*isa) {
-                    wrong += 1;
-                    if wrong <= NAMED {
-                        any_core::print(format_args!("{difference}"));
-                    }
+    let Some(mut machine) = Machine::take() else { exit(false) };
+    machine.make_heap();
+    machine.trap_unaligned();
+    let (mut solved, mut wrong) = (0, 0);
+    for problem in problem::all(1) {
+        for isa in Isa::AVAILABLE {
+            solved += 1;
+            if let Err(difference) = problem.check(*isa) {
+                wrong += 1;
+                if wrong <= NAMED {
+                    print(format_args!("{difference}"));
                 }
             }
         }
-        any_core::print(format_args!("{:?}: {solved} problems, {wrong} wrong", Isa::CURRENT));
-        any_core::exit(wrong == 0 && solved > 1000)
     }
-
-    /// ARMv6-M code that runs on a larger core must not profit from what that core can do.
-    fn trap_unaligned() {
-        if cfg!(any_core_v6m) {
-            let control = cortex_m::peripheral::SCB::PTR.cast::<u32>().wrapping_byte_add(0x14).cast_mut();
-            // SAFETY: this is SCB.CCR, on every core; bit 3 makes unaligned accesses fault and does nothing else.
-            unsafe { control.write_volatile(control.read_volatile() | 1 << 3) }
-        }
-    }
+    print(format_args!("{:?}: {solved} problems, {wrong} wrong", Isa::CURRENT));
+    exit(wrong == 0 && solved > 1000)
 }

@@ -46,7 +46,7 @@ fn sums(op: &Binary, a: u32, b: u32) -> u32 {
     let sum = |byte: u32| -> u32 {
         let (a, b) = ((a >> (8 * byte)) as i8, (b >> (8 * byte)) as i8);
         let sum = i32::from(a).wrapping_mul(qa).wrapping_add(offset).wrapping_add(i32::from(b).wrapping_mul(qb));
-        word::narrow16(sum as u32) & 0xff
+        word::narrow16(sum as u32)
     };
-    sum(0) | sum(1) << 8 | sum(2) << 16 | sum(3) << 24
+    word::bytes([sum(0), sum(1), sum(2), sum(3)])
 }

@@ -8,10 +8,10 @@ macro_rules! instruction {
         #[inline(always)]
         pub(super) fn $name($($argument: u32),*) -> u32 {
             let result: u32;
-            // SAFETY: the instruction reads and writes the named registers only, and every core of this module has it.
+            // SAFETY: the text reads and writes the named registers and flags only, and every core of this module has it.
             unsafe {
                 asm!(cpu!(), $text, result = lateout(reg) result, $($argument = in(reg) $argument),*,
-                    options(pure, nomem, nostack, preserves_flags));
+                    options(pure, nomem, nostack));
             }
             result
         }
@@ -25,6 +25,18 @@ instruction!(
 instruction!(
     /// Sums of halves with bytes 1 and 3.
     sxtab16_odd(sum, x), "sxtab16 {result}, {sum}, {x}, ror #8"
+);
+instruction!(
+    /// Product of the low halves.
+    low_product(a, b), "smulbb {result}, {a}, {b}"
+);
+instruction!(
+    /// Product of the high halves.
+    high_product(a, b), "smultt {result}, {a}, {b}"
+);
+instruction!(
+    /// `zero + multiply_round(x, multiplier)`, saturated to int8.
+    requantised(x, multiplier, zero), "smmlar {result}, {x}, {multiplier}, {zero}\nssat {result}, #8, {result}"
 );
 instruction!(
     /// Shifted right by 16 and saturated to int8.
@@ -41,6 +53,18 @@ pub(super) fn max8(a: u32, b: u32) -> u32 {
             result = out(reg) result, a = in(reg) a, b = in(reg) b, options(pure, nomem, nostack));
     }
     result
+}
+
+/// A number twice: in both halves.
+#[inline(always)]
+pub(super) fn both_halves(x: i16) -> u32 {
+    u32::from(x as u16) * 0x0001_0001
+}
+
+/// Four bytes from the low ones of four words.
+#[inline(always)]
+pub(super) fn bytes([a, b, c, d]: [u32; 4]) -> u32 {
+    a & 0xff | (b & 0xff) << 8 | (c & 0xff) << 16 | d << 24
 }
 
 /// Four bytes from anywhere.

@@ -64,6 +64,15 @@ impl Axis {
         if start < end { start..end } else { 0..0 }
     }
 
+    /// The taps that are not in the padding.
+    #[allow(dead_code, reason = "only some instruction sets use it")]
+    #[inline(always)]
+    pub(crate) fn taps(&self, output: usize) -> Range<usize> {
+        let (first, step) = (output * self.stride, self.dilation.max(1));
+        let inside = |position: usize| position.saturating_sub(first).div_ceil(step).min(self.kernel);
+        inside(self.padding)..inside(self.size + self.padding)
+    }
+
     /// What an undilated window covers of the input.
     #[inline(always)]
     pub(crate) fn covered(&self, output: usize) -> Range<usize> {

@@ -1,6 +1,6 @@
 //! Depthwise convolution with 3x3 taps, on rows that have been padded first.
 
-use crate::pairs::Taps;
+use crate::lanes::Taps;
 use core::arch::global_asm;
 use niwaki_blob::Conv2d;
 
@@ -117,5 +117,5 @@ unsafe extern "C" {
 
 /// See [`crate::scalar::depthwise_conv2d`].
 pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8]) {
-    crate::pairs::depthwise_conv2d(op, input, output, scratch, niwaki_v6m_depthwise);
+    crate::lanes::depthwise_conv2d(op, input, output, scratch, niwaki_v6m_depthwise);
 }

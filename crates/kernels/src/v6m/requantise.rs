@@ -1,5 +1,5 @@
 //! Requantisation in assembly: a 64-bit product's upper word by four 16-bit products, as
-//! `pairs::rounding::multiply_round_in_halves` says it.
+//! the tests of `lanes::rounding` say it.
 
 use core::arch::global_asm;
 use niwaki_blob::Requantise;

@@ -1,6 +1,6 @@
 //! Depthwise convolution with 3x3 taps, on rows that have been padded first.
 
-use crate::pairs::Taps;
+use crate::lanes::Taps;
 use core::arch::global_asm;
 use niwaki_blob::Conv2d;
 
@@ -88,5 +88,5 @@ unsafe extern "C" {
 pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8]) {
     let whole = (op.requantise.activation.min, op.requantise.activation.max) == (i8::MIN, i8::MAX);
     let kernel = if whole { niwaki_v7m_depthwise_all } else { niwaki_v7m_depthwise_limited };
-    crate::pairs::depthwise_conv2d(op, input, output, scratch, kernel);
+    crate::lanes::depthwise_conv2d(op, input, output, scratch, kernel);
 }

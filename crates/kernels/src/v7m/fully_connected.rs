@@ -1,8 +1,7 @@
 //! Fully connected layer: four rows at a time share the inputs that they read.
 
-use crate::pairs::requantise_all;
 use core::arch::global_asm;
-use niwaki_blob::FullyConnected;
+use niwaki_blob::{FullyConnected, requantise};
 
 global_asm!(
     ".thumb",
@@ -76,10 +75,8 @@ pub(crate) fn fully_connected(op: &FullyConnected<'_>, input: &[i8], output: &mu
         // SAFETY: there are `inputs` inputs and four rows of as many weights.
         unsafe { niwaki_v7m_rows(input.as_ptr(), weights.as_ptr(), op.inputs, &raw mut sums) }
         for (channel, sum) in (first..).zip(sums) {
-            let rule = op.bias.get(channel).zip(op.requantise.multipliers.get(channel));
-            if let (Some((bias, multiplier)), Some(out)) = (rule, output.get_mut(channel)) {
-                let [value] = requantise_all([sum.wrapping_add(*bias)], *multiplier, &op.requantise);
-                *out = value;
+            if let (Some(bias), Some(out)) = (op.bias.get(channel), output.get_mut(channel)) {
+                *out = requantise(sum.wrapping_add(*bias), channel, &op.requantise);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Kernels for Armv7-M without the DSP extension: Cortex-M3. Two pixels to a word; see [`crate::pairs`].
+//! Kernels for Armv7-M without the DSP extension: Cortex-M3. Three pixels to two words; see [`crate::lanes`].
 
 mod depthwise_conv2d;
 mod filters;
@@ -7,9 +7,15 @@ mod fully_connected;
 pub(crate) use depthwise_conv2d::depthwise_conv2d;
 pub(crate) use fully_connected::fully_connected;
 
-use niwaki_blob::Conv2d;
+use crate::lanes;
+use niwaki_blob::{Conv2d, PackedConv2d};
 
 /// See [`crate::scalar::conv2d`].
 pub(crate) fn conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8]) {
-    crate::pairs::conv2d::<filters::Four, 4>(op, input, output, scratch);
+    lanes::conv2d(op, input, output, scratch, &filters::CORE);
+}
+
+/// See [`crate::scalar::sparse_conv2d`].
+pub(crate) fn sparse_conv2d(op: &PackedConv2d<'_>, input: &[i8], output: &mut [i8], scratch: &mut [i8]) {
+    lanes::sparse_conv2d(op, input, output, scratch, &filters::CORE);
 }

@@ -1,0 +1,7 @@
+//! Kernels measured on emulated cores: layers of given shapes, the firmware that counts them, and what peers take.
+
+pub(crate) mod layer;
+pub(crate) mod models;
+pub(crate) mod network;
+pub(crate) mod peers;
+pub(crate) mod rig;
