@@ -82,6 +82,16 @@ pub fn zeroed_params(graph: &Graph, structure: Structure, decision: &Decision) -
     Ok(touched.flat_map(|site| &site.gates).map(|(id, _)| graph.param(*id).name.clone()).collect())
 }
 
+/// Names of weights with at least two dimensions of which this share or more is zero: a network that was loaded does not
+/// say what its masks were.
+pub fn sparse_params(graph: &Graph, share: f64) -> BTreeSet<String> {
+    let zeros = |data: &[f32]| data.iter().filter(|x| **x == 0.0).count() as f64;
+    let sparse = |param: &&niwaki_graph::Param| {
+        param.shape.len() > 1 && zeros(&param.data) > 0.0 && zeros(&param.data) >= share * param.data.len() as f64
+    };
+    graph.params.iter().filter(sparse).map(|param| param.name.clone()).collect()
+}
+
 /// For each of these weights, which elements are not zero: what training has to keep so. Channels that left since took
 /// their part of the mask with them.
 pub fn masks(graph: &Graph, names: &BTreeSet<String>) -> Vec<(ParamId, Vec<bool>)> {

@@ -41,7 +41,7 @@ mod target;
 mod trace;
 
 pub use allocate::{Allocation, Curves, Limits};
-pub use apply::{live_macs, masks, remove, silence, zeroed_params};
+pub use apply::{live_macs, masks, remove, silence, sparse_params, zeroed_params};
 pub use blocks::{BLOCK_TERMS, BlockMask, BlockShape, apply_block_masks, block_masks};
 pub use decision::{Decision, Removal};
 pub use error::PruneError;

@@ -40,7 +40,7 @@ pub use fit::{Augment, TrainingData, fit};
 pub use gates::{Gates, Learned, Penalty, UNGATED, gate_gradients, learn_gates};
 pub use gradients::{Gradients, gradients, gradients_each};
 pub use module::GraphModule;
-pub use observe::{Visit, observe};
+pub use observe::{Visit, observe, observe_rounded};
 pub use rand_chacha::ChaCha8Rng;
 pub use samples::Samples;
 pub use teacher::feature_pairs;
