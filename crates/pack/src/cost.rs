@@ -41,12 +41,12 @@ const fn entry(kind: OpKind, rows: usize, group: u64, block: u64) -> Entry {
 /// Cortex-M4, which stands for all cores of [`Isa::Dsp`]: tenths of estimated cycles without wait states.
 const DSP: [Entry; 7] = [
     entry(PackedConv2d, 2, 767, 341),
-    entry(SparseConv2d, 1, 480, 276),
+    entry(SparseConv2d, 1, 480, 255),
     entry(SparseConv2d, 2, 810, 381),
     entry(PackedFullyConnected, 4, 580, 215),
-    entry(SparseFullyConnected, 1, 350, 150),
-    entry(SparseFullyConnected, 2, 450, 180),
-    entry(SparseFullyConnected, 4, 500, 251),
+    entry(SparseFullyConnected, 1, 350, 120),
+    entry(SparseFullyConnected, 2, 450, 150),
+    entry(SparseFullyConnected, 4, 460, 241),
 ];
 
 /// Cortex-M3: tenths of instructions.

@@ -98,6 +98,14 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
         command.args(["test", "--release", "--no-fail-fast"]).args(packages(burn));
         tests(&mut command, "testing crates on Burn")
     });
+    slow("MLPerf Tiny models at reference quality", &|| match std::env::var_os("NIWAKI_DATA") {
+        Some(_) => {
+            let mut command = cargo(&work.root);
+            command.args(["test", "--release", "--package", "niwaki-tests", "--features", "data", "--test", "mlperf"]);
+            tests(&mut command, "testing the MLPerf Tiny models")
+        }
+        None => Outcome::skipped("NIWAKI_DATA is not set: it names the folder with the data sets"),
+    });
     for board in ["host", board::DEFAULT] {
         slow(&format!("deploy digits on {board}"), &|| deploy(work, board).into());
     }

@@ -21,6 +21,8 @@ macro_rules! cpu {
 
 mod add;
 mod avg_pool;
+mod columns;
+mod connect;
 mod conv;
 mod depthwise;
 mod depthwise_window;

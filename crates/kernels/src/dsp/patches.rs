@@ -1,6 +1,7 @@
 //! Input patches of four pixels, widened to 16 bits: for every quad of terms the pairs (0, 2) of the four pixels, then
 //! the pairs (1, 3).
 
+use crate::scalar::axis::Axis;
 use core::arch::global_asm;
 use niwaki_blob::PackedConv2d;
 
@@ -247,7 +248,7 @@ impl<'a> Patches<'a> {
             // SAFETY: runs lie inside the input, places inside the pixel's quads: 32 bytes each.
             unsafe {
                 if !complete {
-                    self.fill_words(to);
+                    self.fill_words(to, op.quads());
                 }
                 if end > 0 && end <= self.input.len() {
                     let to = to.add(8 * place);
@@ -277,13 +278,13 @@ impl<'a> Patches<'a> {
         unsafe { niwaki_dsp_widen(self.bytes, to, op.quads(), 1, 0, 0) };
     }
 
-    /// All terms of a pixel become the padding's.
+    /// Some quads of a pixel become the padding's.
     ///
     /// # Safety
-    /// `to` is where a pixel's terms start.
-    unsafe fn fill_words(&self, mut to: *mut u32) {
+    /// `to` is where a pixel's terms start, of which there are as many.
+    unsafe fn fill_words(&self, mut to: *mut u32, quads: usize) {
         let zero = u32::from(self.op.input_zero_point as u16) * 0x0001_0001;
-        for _ in 0..self.op.quads() {
+        for _ in 0..quads {
             // SAFETY: the caller's.
             unsafe {
                 to.write(zero);
@@ -301,33 +302,36 @@ impl<'a> Patches<'a> {
         }
     }
 
-    /// Any taps, one by one.
-    #[cold]
+    /// Taps that are no neighbours, one by one.
     fn dilated(&self, [y, x]: [usize; 2], to: *mut u32) {
-        let channels = self.op.input.channels;
-        let [height, width] = self.op.window.kernel;
-        let at = |axis: usize, output: usize, tap: usize, size: usize| {
-            let window = &self.op.window;
-            let place =
-                (output * window.stride[axis] + tap * window.dilation[axis]).checked_sub(window.padding[axis])?;
-            (place < size).then_some(place)
-        };
-        let mut term = 0;
-        for tap_y in 0..height {
-            for tap_x in 0..width {
-                let row = at(0, y, tap_y, self.op.input.height);
-                let place = row.zip(at(1, x, tap_x, self.op.input.width));
-                let place = place.map(|(row, column)| (row * self.op.input.width + column) * channels);
-                for channel in 0..channels {
-                    let element = place.and_then(|place| self.input.get(place + channel)).copied();
-                    let element = i16::from(element.unwrap_or(self.op.input_zero_point));
-                    // Pairs (0, 2) of a quad, and 16 bytes behind them pairs (1, 3).
-                    let half = term / 4 * 16 + term % 2 * 8 + term % 4 / 2;
-                    // SAFETY: terms lie inside the pixel's quads.
-                    unsafe { to.cast::<i16>().add(half).write(element) };
-                    term += 1;
+        let (op, channels) = (self.op, self.op.input.channels);
+        let (height, width) = (op.window.kernel[0], op.window.kernel[1].max(1));
+        let (rows, columns) = (Axis::rows(&op.window, op.input), Axis::columns(&op.window, op.input));
+        let whole = channels.is_multiple_of(4);
+        for tap in 0..height * width {
+            let place = rows.position(y, tap / width).zip(columns.position(x, tap % width));
+            let at = place.map(|(row, column)| (row * op.input.width + column) * channels);
+            let run = at.and_then(|at| self.input.get(at..at + channels));
+            // SAFETY: a tap's terms lie inside the pixel's quads, or bytes; runs are as long.
+            unsafe {
+                match run {
+                    Some(run) if whole => {
+                        niwaki_dsp_widen(run.as_ptr(), to.add(2 * tap * channels), channels / 4, 1, 0, 0);
+                    }
+                    None if whole => self.fill_words(to.add(2 * tap * channels), channels / 4),
+                    _ => {
+                        for channel in 0..channels {
+                            let element = run.and_then(|run| run.get(channel)).copied();
+                            let element = element.unwrap_or(op.input_zero_point);
+                            self.bytes.add(tap * channels + channel).write(element);
+                        }
+                    }
                 }
             }
+        }
+        if !whole {
+            // SAFETY: the bytes were just written; what follows them in the scratch meets weights of zero.
+            unsafe { niwaki_dsp_widen(self.bytes, to, op.quads(), 1, 0, 0) };
         }
     }
 }

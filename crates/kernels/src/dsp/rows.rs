@@ -243,15 +243,16 @@ niwaki_dsp_sparse_2:
     nd_leave
     .size niwaki_dsp_sparse_2, . - niwaki_dsp_sparse_2
 
-    .macro nd_block_1 offset, weight, end
-    ldrsh.w r8, [lr, #\offset]
-    ldr.w r9, [lr, #\weight]
-    adds.w r12, r12, r8
+    @ One block: r10 holds its offset and then that of the next one, at lr + next.
+    .macro nd_block_1 weight, next, end
+    adds.w r12, r12, r10
     bcs \end
     ldr.w r4, [r12]
     ldr.w r5, [r12, #4]
     ldr.w r6, [r12, #8]
     ldr.w r7, [r12, #12]
+    ldr.w r9, [lr, #\weight]
+    ldrsh.w r10, [lr, #\next]
     sxtb16 r8, r9
     sxtb16 r9, r9, ror #8
     smlad r0, r8, r4, r0
@@ -284,12 +285,19 @@ niwaki_dsp_sparse_1:
     mov r1, r0
     mov r2, r0
     mov r3, r0
+    ldrsh.w r10, [lr]
     .balign 4
 2:
-    nd_block_1 0, 4, 3f
-    nd_block_1 2, 8, 4f
-    add lr, #12
+    nd_block_1 4, 2, 3f
+    nd_block_1 8, 12, 4f
+    nd_block_1 16, 14, 5f
+    nd_block_1 20, 24, 6f
+    add lr, #24
     b 2b
+6:
+    add lr, #4
+5:
+    add lr, #8
 4:
     add lr, #4
 3:
