@@ -32,33 +32,7 @@ enum Command {
         install: bool,
     },
     /// Prune the trained model and fine-tune it.
-    Prune {
-        #[command(flatten)]
-        common: Common,
-        /// Passes over the data, instead of the recipe's.
-        #[arg(long)]
-        epochs: Option<usize>,
-        #[command(flatten)]
-        what: What,
-        /// Only show the coupled groups, what each frees, what stays and why, and what would leave, layer by layer.
-        #[arg(long)]
-        dry_run: bool,
-        /// Only measure what pruning each layer alone does to the loss, and save the curves.
-        #[arg(long, conflicts_with = "dry_run")]
-        sensitivity: bool,
-        /// Only make a table of quality against multiply-accumulates left, for every importance and structure.
-        #[arg(long, conflicts_with_all = ["dry_run", "sensitivity"])]
-        table: bool,
-        /// For the table: importances.
-        #[arg(long, value_delimiter = ',', default_value = "l1,taylor,random", requires = "table")]
-        importances: Vec<Importance>,
-        /// For the table: structures, several in a row joined by `+`.
-        #[arg(long, value_delimiter = ',', default_value = "channels,channels+2x4", requires = "table")]
-        structures: Vec<String>,
-        /// For the table: percentages of the multiply-accumulates left.
-        #[arg(long, value_delimiter = ',', default_value = "75,50,35,25", requires = "table")]
-        left: Vec<f64>,
-    },
+    Prune(Box<PruneArgs>),
     /// Show each layer's error from quantisation, its own and accumulated; prune first where that is stale.
     Explain {
         #[command(flatten)]
@@ -74,6 +48,36 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+}
+
+/// What to prune, and what to show instead.
+#[derive(Args)]
+struct PruneArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Passes over the data, instead of the recipe's.
+    #[arg(long)]
+    epochs: Option<usize>,
+    #[command(flatten)]
+    what: What,
+    /// Only show the coupled groups, what each frees, what stays and why, and what would leave, layer by layer.
+    #[arg(long)]
+    dry_run: bool,
+    /// Only measure what pruning each layer alone does to the loss, and save the curves.
+    #[arg(long, conflicts_with = "dry_run")]
+    sensitivity: bool,
+    /// Only make a table of quality against multiply-accumulates left, for every importance and structure.
+    #[arg(long, conflicts_with_all = ["dry_run", "sensitivity"])]
+    table: bool,
+    /// For the table: importances.
+    #[arg(long, value_delimiter = ',', default_value = "l1,taylor,random", requires = "table")]
+    importances: Vec<Importance>,
+    /// For the table: structures, several in a row joined by `+`.
+    #[arg(long, value_delimiter = ',', default_value = "channels,channels+2x4", requires = "table")]
+    structures: Vec<String>,
+    /// For the table: percentages of the multiply-accumulates left.
+    #[arg(long, value_delimiter = ',', default_value = "75,50,35,25", requires = "table")]
+    left: Vec<f64>,
 }
 
 /// How to prune, instead of what the recipe says.
@@ -180,7 +184,8 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             }
             Ok(files(street::train(project, &mut context, install)?))
         }
-        Command::Prune { common, epochs, what, dry_run, sensitivity, table, importances, structures, left } => {
+        Command::Prune(args) => {
+            let PruneArgs { common, epochs, what, dry_run, sensitivity, table, importances, structures, left } = *args;
             let mut context = context(project, common)?;
             context.recipe.fine_tune.epochs = epochs.unwrap_or(context.recipe.fine_tune.epochs);
             what.change(&mut context.recipe.prune);

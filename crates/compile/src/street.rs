@@ -62,6 +62,8 @@ struct PruningRecord {
     unpruned_quality: f64,
     pruned_quality: f64,
     channels: [usize; 2],
+    /// Steps that an interrupted run had finished.
+    resumed: usize,
     /// What a user should hear about it.
     advice: Vec<String>,
 }
@@ -155,9 +157,9 @@ fn pruned<M: Module>(
             0 => pruned.graph,
             _ => engine::train_quantised(&pruned.graph, &pruned.masked, data, &quantise, &mut bench)?,
         };
-        ((graph, pruned.stopped), std::mem::take(&mut bench.scored))
+        ((graph, pruned.stopped, pruned.resumed), std::mem::take(&mut bench.scored))
     };
-    let (pruned, stopped) = pruned;
+    let (pruned, stopped, resumed) = pruned;
     let (before, after) =
         [&unpruned, &pruned].map(|graph| float_quality(graph, metric, &data.test, &context.device)).into();
     let (before, after): (f64, f64) = (before?, after?);
@@ -170,6 +172,7 @@ fn pruned<M: Module>(
         unpruned_quality: before,
         pruned_quality: after,
         channels: [hidden_channels(&unpruned), hidden_channels(&pruned)],
+        resumed,
         advice: stopped.into_iter().chain(advice::advice(&outcome)).collect(),
     };
     // The record goes last: without it the graphs count as stale.

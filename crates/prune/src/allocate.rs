@@ -140,7 +140,8 @@ impl Allocation {
         let structure = sites.structure;
         self.shares(&entries, scores, |units, wanted| match structure {
             Structure::Channels | Structure::Neurons => limits.keep(units, wanted),
-            Structure::Layers => (wanted.round() as usize).min(units),
+            // Half a branch rounds to a whole one less.
+            Structure::Layers => ((wanted - 1e-9).round() as usize).min(units),
             _ => (wanted.round() as usize).clamp(1, units),
         })
     }

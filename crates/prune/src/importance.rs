@@ -172,7 +172,10 @@ fn sums(
     })
 }
 
-fn average(site: &Site, of: &dyn Fn(ParamId, &[u32]) -> Vec<Option<f64>>) -> Vec<f64> {
+/// One number per unit that a parameter reaches.
+type Reached = Vec<Option<f64>>;
+
+fn average(site: &Site, of: &dyn Fn(ParamId, &[u32]) -> Reached) -> Vec<f64> {
     let (mut total, mut count) = (vec![0.0; site.units], vec![0usize; site.units]);
     // Branches have no parameter in common, so their sizes must not be taken out by a mean of their own.
     let alone = !site.unit_names.is_empty();

@@ -154,7 +154,10 @@ fn single(rows: &[Vec<usize>], of: usize) -> Vec<Vec<usize>> {
     rows.iter().flat_map(|row| row.chunks_exact(of).flatten().map(|place| vec![*place])).collect()
 }
 
-fn of_weights(graph: &Graph, split: &dyn Fn(&[Vec<usize>]) -> Vec<Vec<usize>>, run: usize) -> Vec<Site> {
+/// Places in a weight: row by row, or unit by unit.
+type Places = Vec<Vec<usize>>;
+
+fn of_weights(graph: &Graph, split: &dyn Fn(&[Vec<usize>]) -> Places, run: usize) -> Vec<Site> {
     let mut sites = Vec::new();
     for node in &graph.nodes {
         let Some(rows) = places(graph, node) else { continue };

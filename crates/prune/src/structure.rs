@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// What is removed as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Structure {
     /// Channels, neurons and whatever else is coupled: they leave, tensors get smaller.
+    #[default]
     Channels,
     /// Like [`Structure::Channels`], of groups that linear layers alone compute.
     Neurons,
@@ -31,12 +32,6 @@ impl Structure {
     /// Whether tensors get smaller; otherwise weights become zeros that a mask holds.
     pub fn shrinks(self) -> bool {
         matches!(self, Self::Channels | Self::Neurons | Self::Layers)
-    }
-}
-
-impl Default for Structure {
-    fn default() -> Self {
-        Self::Channels
     }
 }
 

@@ -63,11 +63,9 @@ impl<'g> OpenGates<'g> {
     fn logits(&self, module: &GraphModule, head: Head, inputs: DynTensor, open: &Tensor<1>) -> Tensor<2> {
         let padded = Tensor::cat(vec![open.clone(), Tensor::ones([1], &open.device())], 0);
         let gated = module.substituted(&mut |id, weight| {
-            for (_, index) in self.index.iter().filter(|(gated, _)| *gated == id) {
-                let factors = DynTensor::from(padded.clone().select(0, index.clone())).reshape(&weight.shape());
-                return Some(weight.times(factors));
-            }
-            None
+            let (_, index) = self.index.iter().find(|(gated, _)| *gated == id)?;
+            let factors = DynTensor::from(padded.clone().select(0, index.clone())).reshape(&weight.shape());
+            Some(weight.times(factors))
         });
         head.logits_with(
             &gated,
@@ -75,7 +73,7 @@ impl<'g> OpenGates<'g> {
             &mut |id, value| match self.gates.values.iter().find(|(gated, _)| *gated == id) {
                 Some((_, gate)) => {
                     let ones = vec![1; value.shape().len()];
-                    let factor = DynTensor::from(open.clone().slice([*gate..*gate + 1])).reshape(&ones);
+                    let factor = DynTensor::from(open.clone().narrow(0, *gate, 1)).reshape(&ones);
                     value.times(factor)
                 }
                 None => value,
@@ -168,8 +166,7 @@ pub fn learn_gates<'a>(
     graph: &Graph,
     gates: &Gates,
     data: impl Into<TrainingData<'a>>,
-    penalty: Penalty,
-    density: f64,
+    (penalty, density): (Penalty, f64),
     config: &TrainConfig,
     device: &Device,
     progress: &mut dyn FnMut(&Progress),

@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     Deploy(deploy::Args),
     Train(train::Args),
-    Prune(prune::Args),
+    Prune(Box<prune::Args>),
     Pack(pack::Args),
     Run(run::Args),
     Size(size::Args),

@@ -28,7 +28,7 @@ mod table;
 
 pub use explain::{LayerError, explain};
 pub use qat::{fake_quantisation, train_quantised};
-pub use run::{Bench, Keep, Pruned, Step, prune};
+pub use run::{Bench, Keep, Pruned, Step, Watch, prune};
 pub use score::{SavedScores, SiteScores, gates, score};
 pub use sensitivity::sensitivity;
 pub use stage::{Amount, Pace, Share, Stage};

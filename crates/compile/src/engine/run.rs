@@ -21,6 +21,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Takes the name of what is being done, and how far it is.
+pub type Watch<'a> = dyn FnMut(&str, &Progress) + 'a;
+
 /// What stages are run with.
 pub struct Bench<'a> {
     /// What is learnt from.
@@ -43,7 +46,7 @@ pub struct Bench<'a> {
     /// The network before pruning: what is distilled from. [`prune`] sets it.
     pub teacher: Option<Graph>,
     /// Called with what is being done, and how far it is.
-    pub progress: Box<dyn FnMut(&str, &Progress) + 'a>,
+    pub progress: Box<Watch<'a>>,
 }
 
 impl<'a> Bench<'a> {
@@ -126,6 +129,8 @@ pub struct Pruned {
     pub steps: Vec<Step>,
     /// Why it ended before all stages were done.
     pub stopped: Option<String>,
+    /// How many of the steps an earlier run had finished before it was interrupted.
+    pub resumed: usize,
 }
 
 /// What is written after each step.
@@ -194,9 +199,14 @@ fn steps(
     keep: Option<Keep<'_>>,
     held: Option<&Samples>,
 ) -> Result<Pruned, CompileError> {
-    let start =
-        Pruned { graph: unpruned.clone(), masked: sparse_params(unpruned, SPARSE), steps: Vec::new(), stopped: None };
-    let (mut state, mut full) = match keep.map(resume).transpose()?.flatten() {
+    let start = Pruned {
+        graph: unpruned.clone(),
+        masked: sparse_params(unpruned, SPARSE),
+        steps: Vec::new(),
+        stopped: None,
+        resumed: 0,
+    };
+    let (mut state, mut full) = match keep.and_then(resume) {
         Some((state, full)) => (state, full),
         None => (start, BTreeMap::new()),
     };
@@ -236,7 +246,7 @@ fn steps(
                         format!("{name} cost {fallen:.2} points on held-out samples, {floor:.2} are allowed: undone");
                     state.stopped = Some(reason);
                 }
-                _ => state = Pruned { graph, masked: next.masked, steps, stopped: None },
+                _ => state = Pruned { graph, masked: next.masked, steps, stopped: None, resumed: state.resumed },
             }
             if let Some(keep) = keep {
                 save(keep, &state, &full)?;
@@ -378,11 +388,11 @@ fn save(keep: Keep<'_>, state: &Pruned, full: &BTreeMap<String, usize>) -> Resul
 }
 
 /// The last finished step of the same pruning, if there is one.
-fn resume(keep: Keep<'_>) -> Result<Option<(Pruned, BTreeMap<String, usize>)>, CompileError> {
-    let Ok(bytes) = std::fs::read(keep.folder.join(PROGRESS)) else { return Ok(None) };
-    let saved = serde_json::from_slice::<Saved>(&bytes).ok().filter(|saved| saved.key == keep.key);
-    let Some(saved) = saved else { return Ok(None) };
-    let Ok(graph) = Graph::load(&keep.folder.join(&saved.graph)) else { return Ok(None) };
-    let state = Pruned { graph, masked: saved.masked, steps: saved.steps, stopped: saved.stopped };
-    Ok(Some((state, saved.full)))
+fn resume(keep: Keep<'_>) -> Option<(Pruned, BTreeMap<String, usize>)> {
+    let bytes = std::fs::read(keep.folder.join(PROGRESS)).ok()?;
+    let saved = serde_json::from_slice::<Saved>(&bytes).ok().filter(|saved| saved.key == keep.key)?;
+    let graph = Graph::load(&keep.folder.join(&saved.graph)).ok()?;
+    let resumed = saved.steps.len();
+    let state = Pruned { graph, masked: saved.masked, steps: saved.steps, stopped: saved.stopped, resumed };
+    Some((state, saved.full))
 }

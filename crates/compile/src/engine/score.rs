@@ -128,7 +128,7 @@ pub fn score(
             let data = TrainingData { samples: &samples, validation: None, augment: bench.data.augment };
             let (device, progress) = (bench.device, &mut bench.progress);
             let watch = &mut |at: &niwaki_train::Progress| progress("gates", at);
-            niwaki_train::learn_gates(graph, &gates, data, penalty, density, &config, device, watch)?.open
+            niwaki_train::learn_gates(graph, &gates, data, (penalty, density), &config, device, watch)?.open
         }
     };
     debug_assert!(loss == Loss::MeanSquared || !samples.labels.is_empty(), "gradients need a goal");

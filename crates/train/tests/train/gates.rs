@@ -72,7 +72,8 @@ fn learned_gates_reach_their_density_and_keep_what_matters() {
     let config = TrainConfig { epochs: 15, learning_rate: 0.1, ..TrainConfig::default() };
     for penalty in [Penalty::L0, Penalty::L1] {
         let learn = || {
-            learn_gates(&graph, &gates, &samples, penalty, 0.5, &config, &Device::flex(), &mut |_| {}).expect("learns")
+            learn_gates(&graph, &gates, &samples, (penalty, 0.5), &config, &Device::flex(), &mut |_| {})
+                .expect("learns")
         };
         let learned = learn();
         assert!((learned.density - 0.5).abs() < 0.05, "{penalty:?}: {}", learned.density);
