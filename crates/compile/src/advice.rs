@@ -20,6 +20,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) floor: Option<f64>,
     pub(crate) samples: usize,
     pub(crate) epochs: usize,
+    /// Whether single weights or N:M were zeroed.
+    pub(crate) scattered: bool,
 }
 
 pub(crate) fn advice(outcome: &Outcome<'_>) -> Vec<String> {
@@ -38,6 +40,12 @@ pub(crate) fn advice(outcome: &Outcome<'_>) -> Vec<String> {
         lines.push(format!(
             "advice: little to gain: {old} multiply-accumulates before, {new} after ({saved:.1} % saved); a network this \
              small, or pruned this little, may as well stay whole"
+        ));
+    }
+    if outcome.scattered {
+        lines.push(format!(
+            "advice: {saved:.1} % of the multiply-accumulates are by single zeros, which no kernel skips: neither smaller \
+             nor faster; prune channels or blocks (2x4) for that"
         ));
     }
     let floor = 100.0 * outcome.floor.unwrap_or(USUAL_FLOOR);
@@ -66,6 +74,7 @@ mod tests {
             floor: None,
             samples,
             epochs,
+            scattered: false,
         };
         let lines = advice(&outcome(0.90, 10, 0));
         assert_eq!(lines.len(), 3);

@@ -7,7 +7,7 @@ use crate::{CompileError, DataSet, Project, Recipe};
 use burn::{module::Module, tensor::Device};
 use niwaki_graph::Graph;
 use niwaki_pack::artefact::{Quality, Report, Variant, write_atomically};
-use niwaki_prune::{hidden_channels, lossless};
+use niwaki_prune::{Structure, hidden_channels, lossless};
 use niwaki_train::{Metric, Progress, Teacher, TrainConfig, TrainingData};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -164,7 +164,8 @@ fn pruned<M: Module>(
         [&unpruned, &pruned].map(|graph| float_quality(graph, metric, &data.test, &context.device)).into();
     let (before, after): (f64, f64) = (before?, after?);
     let (floor, samples, epochs) = (context.recipe.prune.floor, data.train.len(), context.recipe.fine_tune.epochs);
-    let outcome = Outcome { unpruned: &unpruned, pruned: &pruned, before, after, floor, samples, epochs };
+    let scattered = stages.iter().any(|stage| matches!(stage.structure, Structure::Weights | Structure::NOfM { .. }));
+    let outcome = Outcome { scattered, unpruned: &unpruned, pruned: &pruned, before, after, floor, samples, epochs };
     let stopped = stopped.map(|reason| format!("advice: pruning ended early: {reason}"));
     let record = PruningRecord {
         key,
