@@ -1,19 +1,22 @@
 //! Networks that together use every operation: what is captured here is compared on Burn, on the host and on boards.
 
+use crate::random_samples;
 use burn::{
-    module::Module,
+    module::{Module, Param},
     nn::{
-        BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig1d, PaddingConfig2d,
+        BatchNorm, BatchNormConfig, Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear,
+        LinearConfig, PaddingConfig1d, PaddingConfig2d,
         conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig},
         pool::{AvgPool2d, AvgPool2dConfig, MaxPool1d, MaxPool1dConfig, MaxPool2d, MaxPool2dConfig},
+        transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput},
     },
     tensor::{
         Device, Tensor,
-        activation::{hard_swish, leaky_relu, relu, sigmoid, softmax},
+        activation::{gelu_approximate, hard_swish, leaky_relu, relu, sigmoid, softmax},
     },
 };
 use niwaki_graph::Graph;
-use niwaki_train::DynTensor;
+use niwaki_train::{DynTensor, Samples};
 
 /// A network as Burn runs it and as it was captured, and the shape of one input with a batch of one.
 pub struct Specimen {
@@ -23,6 +26,8 @@ pub struct Specimen {
     pub graph: Graph,
     /// `[1, ...]`.
     pub shape: Vec<usize>,
+    /// Inputs are indices below this number.
+    pub indices: Option<usize>,
     /// The module's own forward pass.
     pub forward: Box<dyn Fn(DynTensor) -> DynTensor>,
 }
@@ -35,8 +40,19 @@ macro_rules! specimen {
             let x = x.try_into().expect("the rank is that of the shape");
             DynTensor::from($forward(&model, x))
         };
-        Specimen { name: $name, graph, shape: $shape.to_vec(), forward: Box::new(forward) }
+        Specimen { name: $name, graph, shape: $shape.to_vec(), indices: None, forward: Box::new(forward) }
     }};
+}
+
+impl Specimen {
+    /// Reproducible inputs: between -1 and 1, or indices.
+    pub fn samples(&self, count: usize) -> Samples {
+        let mut samples = random_samples(&self.shape[1..], count);
+        if let Some(indices) = self.indices {
+            samples.inputs.iter_mut().for_each(|x| *x = ((*x + 1.0) / 2.001 * indices as f32).floor());
+        }
+        samples
+    }
 }
 
 /// All of them, with weights from a fixed seed.
@@ -49,6 +65,9 @@ pub fn all() -> Vec<Specimen> {
         specimen!("branches", Branches::new(&device), [1, 2, 8, 8], Branches::forward),
         specimen!("sequence", Sequence::new(&device), [1, 5, 24], Sequence::forward),
         specimen!("perceptron", Perceptron::new(&device), [1, 16], Perceptron::forward),
+        specimen!("patches", Patches::new(&device), [1, 1, 6, 8], Patches::forward),
+        Specimen { indices: Some(8), ..specimen!("words", Words::new(&device), [1, 7], Words::forward) },
+        specimen!("stretched", Stretched::new(&device), [1, 3, 4, 5], Stretched::forward),
         specimen!("shuffled", Shuffled::new(&device), [1, 3, 4, 5], Shuffled::forward),
     ]
 }
@@ -224,5 +243,84 @@ impl Shuffled {
         let x = softmax(x, 3);
         let [batch, ..] = x.dims();
         x.reshape([batch as i32, 1, 6, 9]).pad((1, 0, 0, 2), 0.25)
+    }
+}
+
+/// A vision transformer: patches, positions, two encoder layers that normalise first, the mean of the tokens.
+#[derive(Module, Debug)]
+struct Patches {
+    patch: Conv2d,
+    position: Param<Tensor<3>>,
+    encoder: TransformerEncoder,
+    norm: LayerNorm,
+    head: Linear,
+}
+
+impl Patches {
+    fn new(device: &Device) -> Self {
+        Self {
+            patch: Conv2dConfig::new([1, 12], [2, 2]).with_stride([2, 2]).init(device),
+            position: Initializer::Normal { mean: 0.0, std: 0.5 }.init([1, 12, 12], device),
+            encoder: TransformerEncoderConfig::new(12, 20, 3, 2).with_norm_first(true).init(device),
+            norm: LayerNormConfig::new(12).init(device),
+            head: LinearConfig::new(12, 5).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        let x = self.patch.forward(x).flatten::<3>(2, 3).swap_dims(1, 2) + self.position.val();
+        let x = self.norm.forward(self.encoder.forward(TransformerEncoderInput::new(x)));
+        self.head.forward(x.mean_dim(1).squeeze_dim::<2>(1))
+    }
+}
+
+/// Indices looked up, a class token before them, an encoder layer that normalises last; every token is an output.
+#[derive(Module, Debug)]
+struct Words {
+    table: Embedding,
+    class: Param<Tensor<3>>,
+    encoder: TransformerEncoder,
+    head: Linear,
+}
+
+impl Words {
+    fn new(device: &Device) -> Self {
+        let encoder = TransformerEncoderConfig::new(8, 12, 2, 1).with_norm_first(false);
+        Self {
+            table: EmbeddingConfig::new(8, 8).init(device),
+            class: Initializer::Normal { mean: 0.0, std: 1.0 }.init([1, 1, 8], device),
+            encoder: encoder.init(device),
+            head: LinearConfig::new(8, 4).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<3> {
+        let [batch, _] = x.dims();
+        let class = self.class.val().expand([batch as i64, -1, -1]);
+        let x = Tensor::cat(vec![class, self.table.forward(x.int())], 1);
+        self.head.forward(gelu_approximate(self.encoder.forward(TransformerEncoderInput::new(x))))
+    }
+}
+
+/// Operands with dimensions of size 1: squeeze-and-excitation, one factor per row, one addend per column.
+#[derive(Module, Debug)]
+struct Stretched {
+    excite: Conv2d,
+    rows: Param<Tensor<4>>,
+}
+
+impl Stretched {
+    fn new(device: &Device) -> Self {
+        Self {
+            excite: Conv2dConfig::new([3, 3], [1, 1]).init(device),
+            rows: Initializer::Normal { mean: 0.0, std: 1.0 }.init([1, 1, 4, 1], device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let gate = sigmoid(self.excite.forward(x.clone().mean_dims(&[2, 3])));
+        let x = gate * x;
+        let x = x.clone() * self.rows.val() + x.clone().mean_dim(2);
+        x.clone().mean_dim(1) - x
     }
 }

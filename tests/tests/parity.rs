@@ -1,7 +1,7 @@
 //! A captured graph, run back on Burn, matches the module; quantised, the host's runtime matches the graph.
 
 use niwaki_blob::OpKind;
-use niwaki_tests::{packed, random_samples, zoo};
+use niwaki_tests::{packed, zoo};
 use niwaki_train::{Device, DynTensor, GraphModule, Samples};
 
 /// The graph's output for every sample.
@@ -14,7 +14,7 @@ fn run_graph(module: &GraphModule, samples: &Samples) -> Vec<f32> {
 #[test]
 fn captured_graphs_match_their_modules() {
     for specimen in zoo::all() {
-        let samples = random_samples(&specimen.shape[1..], 5);
+        let samples = specimen.samples(5);
         let module = GraphModule::new(&specimen.graph, &Device::flex()).expect("a valid graph");
         let mut shape = specimen.shape.clone();
         shape[0] = samples.len();
@@ -32,7 +32,7 @@ fn captured_graphs_match_their_modules() {
 #[test]
 fn quantised_networks_follow_the_float_ones() {
     for specimen in zoo::all() {
-        let samples = random_samples(&specimen.shape[1..], 64);
+        let samples = specimen.samples(64);
         let module = GraphModule::new(&specimen.graph, &Device::flex()).expect("a valid graph");
         let float = run_graph(&module, &samples);
         let (plan, blob) = packed(&specimen.graph, &samples);
@@ -64,7 +64,7 @@ fn quantised_networks_follow_the_float_ones() {
 fn the_zoo_uses_every_operation() {
     let mut used = 0;
     for specimen in zoo::all() {
-        let (_, blob) = packed(&specimen.graph, &random_samples(&specimen.shape[1..], 8));
+        let (_, blob) = packed(&specimen.graph, &specimen.samples(8));
         used |= niwaki::op_set(&blob);
     }
     for kind in OpKind::ALL.into_iter().filter(|kind| kind.plain()) {
@@ -76,7 +76,7 @@ fn the_zoo_uses_every_operation() {
 #[test]
 fn the_arena_is_exact() {
     for specimen in zoo::all() {
-        let (plan, blob) = packed(&specimen.graph, &random_samples(&specimen.shape[1..], 8));
+        let (plan, blob) = packed(&specimen.graph, &specimen.samples(8));
         let model = niwaki::Model::read(&blob).expect("reads");
         assert_eq!(model.arena_bytes(), niwaki::arena_bytes(&blob));
         let touched = [0x55i8, -0x56].map(|fill| {

@@ -71,6 +71,8 @@ pub(crate) enum Kernels {
     V7m,
     /// Cortex-M0 and M0+.
     V6m,
+    /// 64-bit Arm, with and without dot products.
+    Neon,
 }
 
 impl Kernels {
@@ -82,6 +84,7 @@ impl Kernels {
             Self::Helium => Isa::Helium,
             Self::V7m => Isa::V7m,
             Self::V6m => Isa::V6m,
+            Self::Neon => Isa::Neon,
         }
     }
 }

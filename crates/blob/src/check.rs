@@ -1,10 +1,11 @@
 //! The one check of a blob: after it, views cannot fail and kernels cannot leave their buffers.
 
 use crate::{
-    Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, Op,
-    OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window, block,
+    Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, NO_INPUT,
+    Op, OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window, block,
     header::{self, CRC_START, Section},
     packed, read,
+    sequence::{order, strides},
 };
 
 /// Why bytes are not a blob that can be run.
@@ -158,8 +159,7 @@ fn check_ops(blob: &Blob<'_>) -> Result<(), ReadError> {
         let at = index as u16;
         let kind = OpKind::from_u8(record.kind).ok_or(ReadError::UnknownOp { index: at, kind: record.kind })?;
         used |= kind.bit();
-        let two = matches!(kind, OpKind::Add | OpKind::Mul);
-        let operands = if two { &record.inputs[..] } else { &record.inputs[..1] };
+        let operands = record.inputs.get(..kind.operands()).unwrap_or_default();
         let exists = |tensor: &u16| usize::from(*tensor) < blob.tensors.len();
         let written = |tensor: &u16| written_before(blob, index, *tensor);
         let good = operands.iter().all(|tensor| exists(tensor) && written(tensor))
@@ -221,9 +221,9 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
             let [a, b, offset] = add.q.map(i32::unsigned_abs);
             let (limit, offset_limit) = (MAX_ADD_MULTIPLIER.unsigned_abs(), MAX_ADD_OFFSET.unsigned_abs());
             let bounded = a <= limit && b <= limit && offset <= offset_limit;
-            bounded && input.shape == output.shape && second.shape == output.shape
+            bounded && input.shape == output.shape && repeats(second.shape, output.shape)
         }
-        Op::Mul(mul) => multiplier(mul.q[0]) && input.shape == output.shape && second.shape == output.shape,
+        Op::Mul(mul) => multiplier(mul.q[0]) && input.shape == output.shape && repeats(second.shape, output.shape),
         Op::MaxPool(pool) => {
             pool.window.dilation == [1, 1]
                 && input.shape.channels == output.shape.channels
@@ -280,7 +280,51 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
                 && slides(&conv.window, conv.input, conv.output)
         }
         Op::BlockFullyConnected(layer) => block::fits(record, &layer.blocks, layer.outputs, layer.inputs),
+        Op::MatMul(product) => {
+            multiplier(product.multiplier) && multiplies(record, [input.shape, second.shape, output.shape])
+        }
+        Op::LayerNorm(norm) => {
+            record.q[0] >= 0
+                && (0..32).contains(&record.q[1])
+                && input.shape == output.shape
+                && !norm.gamma.is_empty()
+                && !norm.beta.is_empty()
+        }
+        Op::Constant(constant) => record.inputs == [NO_INPUT; 2] && !constant.data.is_empty(),
+        Op::Embedding(embedding) => {
+            let elements = output.shape.height * output.shape.width;
+            (1..=256).contains(&embedding.rows)
+                && record.q[0] > 0
+                && !embedding.table.is_empty()
+                && input.shape.elements() == elements
+        }
     }
+}
+
+/// Whether a shape is the other, or what is left of it without its first dimensions.
+fn repeats(second: Shape, output: Shape) -> bool {
+    if second.elements() == 1 {
+        return true;
+    }
+    let pixel = second.height == 1 && second.width == 1;
+    let row = second.height == 1 && second.width == output.width;
+    second.channels == output.channels && (pixel || row || second == output)
+}
+
+/// Whether the orders are orders, and matrices, rows, columns and terms are the same everywhere.
+fn multiplies(record: &OpRecord, shapes: [Shape; 3]) -> bool {
+    let orders = [record.p[0], record.p[1], record.p[2]].map(order);
+    let good = orders.iter().all(|order| {
+        let mut sorted = *order;
+        sorted.sort_unstable();
+        sorted == [0, 1, 2]
+    });
+    let sizes = |at: usize| -> [usize; 3] {
+        let pair = shapes.get(at).zip(orders.get(at));
+        pair.map(|(shape, order)| strides(*shape, *order).1).unwrap_or_default()
+    };
+    let ([matrices, rows, terms], [b_matrices, columns, b_terms]) = (sizes(0), sizes(1));
+    good && b_matrices == matrices && b_terms == terms && sizes(2) == [matrices, rows, columns]
 }
 
 fn dims(tensor: &Tensor) -> [usize; 3] {

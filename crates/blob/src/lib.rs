@@ -14,26 +14,30 @@ compile_error!("a .nwk blob is little-endian and is read in place: big-endian ta
 mod block;
 mod check;
 mod header;
+mod kind;
 mod manifest;
 mod op;
 mod packed;
 mod read;
 mod record;
 mod requantise;
+mod sequence;
 #[cfg(feature = "std")]
 mod write;
 
 pub use block::{BLOCK_OUTPUTS, BlockConv2d, BlockFullyConnected, BlockWeights};
 pub use check::ReadError;
 pub use header::{HEADER_BYTES, MAGIC, VERSION, arena_bytes, op_set};
+pub use kind::OpKind;
 pub use manifest::{Interface, MAX_INTERFACES, MAX_RANK, Manifest};
 pub use op::{
     Activation, AvgPool, Binary, CONV_STEP, Concat, Conv2d, FULLY_CONNECTED_STEP, FullyConnected, Lut, MaxPool, Op,
-    OpKind, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, Requantise, STREAM_SLACK, Shape, Softmax,
-    Transpose, Window,
+    PackedConv2d, PackedFullyConnected, PackedWeights, Pad, Requantise, STREAM_SLACK, Shape, Softmax, Transpose,
+    Window,
 };
 pub use read::{Blob, Tensor};
 pub use record::{NO_INPUT, OpRecord, TensorRecord};
 pub use requantise::{ADD_SHIFT, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, multiply_round, requantise, round_multiplier};
+pub use sequence::{Constant, Embedding, LayerNorm, MatMul};
 #[cfg(feature = "std")]
 pub use write::{AlignedBytes, WriteError, Writer};

@@ -1,116 +1,6 @@
 //! Typed views of operations: what a kernel is given.
 
-use crate::{BlockConv2d, BlockFullyConnected};
-
-/// What an operation is; the discriminants are the format's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[repr(u8)]
-pub enum OpKind {
-    /// [`Op::Conv2d`].
-    Conv2d = 1,
-    /// [`Op::DepthwiseConv2d`].
-    DepthwiseConv2d = 2,
-    /// [`Op::FullyConnected`].
-    FullyConnected = 3,
-    /// [`Op::Add`].
-    Add = 4,
-    /// [`Op::Mul`].
-    Mul = 5,
-    /// [`Op::MaxPool`].
-    MaxPool = 6,
-    /// [`Op::AvgPool`].
-    AvgPool = 7,
-    /// [`Op::Lut`].
-    Lut = 8,
-    /// [`Op::Softmax`].
-    Softmax = 9,
-    /// [`Op::Concat`].
-    Concat = 10,
-    /// [`Op::Pad`].
-    Pad = 11,
-    /// [`Op::Transpose`].
-    Transpose = 12,
-    /// [`Op::PackedConv2d`].
-    PackedConv2d = 13,
-    /// [`Op::PackedDepthwiseConv2d`].
-    PackedDepthwiseConv2d = 14,
-    /// [`Op::PackedFullyConnected`].
-    PackedFullyConnected = 15,
-    /// [`Op::SparseConv2d`].
-    SparseConv2d = 16,
-    /// [`Op::SparseFullyConnected`].
-    SparseFullyConnected = 17,
-    /// [`Op::BlockConv2d`].
-    BlockConv2d = 18,
-    /// [`Op::BlockFullyConnected`].
-    BlockFullyConnected = 19,
-}
-
-impl OpKind {
-    /// Every kind, in the order of the format.
-    pub const ALL: [Self; 19] = [
-        Self::Conv2d,
-        Self::DepthwiseConv2d,
-        Self::FullyConnected,
-        Self::Add,
-        Self::Mul,
-        Self::MaxPool,
-        Self::AvgPool,
-        Self::Lut,
-        Self::Softmax,
-        Self::Concat,
-        Self::Pad,
-        Self::Transpose,
-        Self::PackedConv2d,
-        Self::PackedDepthwiseConv2d,
-        Self::PackedFullyConnected,
-        Self::SparseConv2d,
-        Self::SparseFullyConnected,
-        Self::BlockConv2d,
-        Self::BlockFullyConnected,
-    ];
-
-    /// The kind with this number in the format.
-    pub fn from_u8(kind: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(kind).checked_sub(1)?).copied()
-    }
-
-    /// Whether it is for every core: the others are plain kinds in layouts of some.
-    pub const fn plain(self) -> bool {
-        self as u8 <= Self::Transpose as u8
-    }
-
-    /// Its bit in the header's op set.
-    pub const fn bit(self) -> u32 {
-        1 << self as u8
-    }
-
-    /// The field's usual name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Conv2d => "conv2d",
-            Self::DepthwiseConv2d => "depthwise_conv2d",
-            Self::FullyConnected => "fully_connected",
-            Self::Add => "add",
-            Self::Mul => "mul",
-            Self::MaxPool => "max_pool",
-            Self::AvgPool => "avg_pool",
-            Self::Lut => "lut",
-            Self::Softmax => "softmax",
-            Self::Concat => "concat",
-            Self::Pad => "pad",
-            Self::Transpose => "transpose",
-            Self::PackedConv2d => "packed_conv2d",
-            Self::PackedDepthwiseConv2d => "packed_depthwise_conv2d",
-            Self::PackedFullyConnected => "packed_fully_connected",
-            Self::SparseConv2d => "sparse_conv2d",
-            Self::SparseFullyConnected => "sparse_fully_connected",
-            Self::BlockConv2d => "block_conv2d",
-            Self::BlockFullyConnected => "block_fully_connected",
-        }
-    }
-}
+use crate::{BlockConv2d, BlockFullyConnected, Constant, Embedding, LayerNorm, MatMul};
 
 /// Height, width, channels of one sample, in memory order (NHWC with N = 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,13 +102,13 @@ pub struct FullyConnected<'a> {
     pub requantise: Requantise<'a>,
 }
 
-/// Element-wise sum or product of two tensors of one shape.
+/// Element-wise sum or product of two tensors. The second may be shorter: its elements are then taken again and again.
 ///
 /// Add: `clamp((a * q[0] + b * q[1] + q[2]) >> 16)`. Mul: `clamp(zero_point + multiply_round(((a - za) * (b - zb)) <<
 /// shift, q[0]))`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Binary {
-    /// Elements.
+    /// Elements of the first operand and of the output.
     pub elements: usize,
     /// Constants of the formula.
     pub q: [i32; 3],
@@ -416,4 +306,12 @@ pub enum Op<'a> {
     BlockConv2d(BlockConv2d<'a>),
     /// Fully connected layer with blocks of plain bytes, all or some.
     BlockFullyConnected(BlockFullyConnected<'a>),
+    /// Product of two activations.
+    MatMul(MatMul),
+    /// Layer normalisation.
+    LayerNorm(LayerNorm<'a>),
+    /// Constant data.
+    Constant(Constant<'a>),
+    /// A table of vectors.
+    Embedding(Embedding<'a>),
 }

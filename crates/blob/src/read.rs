@@ -1,12 +1,14 @@
 //! A blob in memory, checked once, and views into it.
 
 use crate::{
-    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Conv2d, FullyConnected,
-    HEADER_BYTES, Lut, MAX_INTERFACES, Manifest, MaxPool, Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected,
-    PackedWeights, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord, Transpose, Window,
+    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Constant, Conv2d, Embedding,
+    FullyConnected, HEADER_BYTES, LayerNorm, Lut, MAX_INTERFACES, Manifest, MatMul, MaxPool, Op, OpKind, OpRecord,
+    PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord,
+    Transpose, Window,
     block::Extent,
     check,
     header::{Header, Section},
+    sequence::order,
 };
 use core::ops::Range;
 use heapless::Vec;
@@ -183,6 +185,20 @@ impl<'a> Blob<'a> {
                 let blocks = self.blocks(record, &output, outputs, inputs.div_ceil(4));
                 Op::BlockFullyConnected(BlockFullyConnected { inputs, outputs, blocks })
             }
+            OpKind::MatMul => Op::MatMul(self.matmul(record, &input, &output)),
+            OpKind::LayerNorm => Op::LayerNorm(LayerNorm {
+                shape: to,
+                epsilon: u64::from(record.q[0].unsigned_abs()) << (record.q[1] as u32 & 31),
+                gamma: self.words(record.weights, to.channels),
+                beta: self.words(record.bias, to.channels),
+                activation: activation(record),
+            }),
+            OpKind::Constant => Op::Constant(Constant { data: self.weights(record, to.elements() as u64) }),
+            OpKind::Embedding => {
+                let (rows, channels) = (record.q[0].unsigned_abs() as usize, to.channels);
+                let table = self.weights(record, (rows as u64).saturating_mul(channels as u64));
+                Op::Embedding(Embedding { rows, channels, table })
+            }
         })
     }
 
@@ -267,6 +283,19 @@ impl<'a> Blob<'a> {
             zero_point: output.zero_point,
             shift: u32::from(record.shift),
             activation: activation(record),
+        }
+    }
+
+    fn matmul(&self, record: &OpRecord, input: &Tensor, output: &Tensor) -> MatMul {
+        let second = self.tensor(record.inputs[1]);
+        let orders = [record.p[0], record.p[1], record.p[2]].map(order);
+        MatMul {
+            input_zero_points: [input.zero_point, second.zero_point],
+            multiplier: record.q[0],
+            shift: u32::from(record.shift),
+            zero_point: output.zero_point,
+            activation: activation(record),
+            ..MatMul::new([input.shape, second.shape, output.shape], orders)
         }
     }
 

@@ -156,7 +156,7 @@ fn operations_of_every_kind() {
             ("reserved", |op| op.reserved[2] = 1),
         ],
     );
-    refuses(&[OpKind::Add, OpKind::Mul], &[("one operand", |op| op.inputs[1] = niwaki_blob::NO_INPUT)]);
+    refuses(&[OpKind::Add, OpKind::Mul, OpKind::MatMul], &[("one operand", |op| op.inputs[1] = niwaki_blob::NO_INPUT)]);
 }
 
 #[test]
@@ -224,6 +224,63 @@ fn constants_of_add_and_mul() {
         ],
     );
     refuses(&[OpKind::Mul], &[("odd", |op| op.q[0] = 3), ("negative", |op| op.q[0] = -2)]);
+}
+
+#[test]
+fn sequences() {
+    use OpKind::{Constant, Embedding, LayerNorm, MatMul};
+    refuses(
+        &[MatMul],
+        &[
+            ("odd", |op| op.q[0] = 3),
+            ("negative", |op| op.q[0] = -2),
+            ("no order", |op| op.p[0] = 0),
+            ("a dimension twice", |op| op.p[1] = 0b01_01_10),
+            ("a fourth dimension", |op| op.p[2] = 0b11_01_00),
+            ("bits beyond an order", |op| op.p[0] |= 1 << 6),
+            ("other matrices", |op| op.p[0] = 0b10_01_00),
+            ("other terms in both", |op| op.p[1] = 0b10_01_00),
+            ("other rows", |op| op.p[2] = 0b00_01_10),
+        ],
+    );
+    refuses(
+        &[LayerNorm],
+        &[
+            ("factors outside", |op| op.weights = 1 << 20),
+            ("addends outside", |op| op.bias = u32::MAX),
+            ("a negative epsilon", |op| op.q[0] = -1),
+            ("a far shift", |op| op.q[1] = 32),
+            ("a negative shift", |op| op.q[1] = -1),
+        ],
+    );
+    refuses(&[Constant], &[("data outside", |op| op.weights = 1 << 20), ("an operand", |op| op.inputs[0] = A)]);
+    refuses(
+        &[Embedding],
+        &[
+            ("a table outside", |op| op.weights = 1 << 20),
+            ("no rows", |op| op.q[0] = 0),
+            ("negative rows", |op| op.q[0] = -16),
+            ("more rows than int8 numbers", |op| op.q[0] = 257),
+        ],
+    );
+    for (kind, other) in [(MatMul, [2, 4, 5]), (MatMul, [4, 2, 4]), (LayerNorm, [4, 4, 3]), (Embedding, [4, 7, 3])] {
+        let found = finish(&tensors(other), &[good(kind).0], &manifest(other)).err();
+        assert_eq!(found, rejected(ReadError::Op { index: 0 }), "{kind:?} {other:?}");
+    }
+    // A second operand of a sum or product that is one pixel or one row of the output.
+    for (shape, fits) in
+        [([1, 1, 2], true), ([1, 4, 2], true), ([4, 1, 2], false), ([1, 2, 2], false), ([1, 1, 1], true)]
+    {
+        for kind in [OpKind::Add, OpKind::Mul] {
+            let mut tensors = tensors([4, 4, 2]);
+            tensors[1].shape = shape;
+            let mut manifest = manifest([4, 4, 2]);
+            manifest.inputs[1] = common::interface(common::B, &shape.map(u32::from));
+            let found = finish(&tensors, &[good(kind).0], &manifest).err();
+            let expected = if fits { None } else { rejected(ReadError::Op { index: 0 }) };
+            assert_eq!(found, expected, "{kind:?} {shape:?}");
+        }
+    }
 }
 
 #[test]
@@ -307,6 +364,10 @@ fn places_in_the_arena() {
     };
     let refused = || rejected(ReadError::Op { index: 0 });
     for kind in OpKind::ALL {
+        if kind == OpKind::Constant {
+            assert_eq!(at(kind, 1), None, "it has no input");
+            continue;
+        }
         assert_eq!(at(kind, 1), refused(), "{kind:?}: overlaps its input");
         let in_place = matches!(kind, Add | Mul | Lut);
         assert_eq!(at(kind, 0).is_none(), in_place, "{kind:?}: in place");

@@ -1,7 +1,8 @@
 //! Constants of a recording: parameters, other tensors that were there before the forward pass, and views of both.
 
 use burn::module::ParamId as ModuleParam;
-use burn::tensor::TensorId;
+use burn::tensor::{Slice, TensorId};
+use burn_ir::TensorIr;
 use niwaki_graph::{Graph, ParamId};
 use std::collections::HashMap;
 
@@ -61,6 +62,28 @@ impl Constant {
         // A reshape between two permutations matters too, hence the shape beside each.
         let layout = self.layout.iter().cloned().chain([self.shape.clone(), axes.to_vec()]).collect();
         Self { shape, data, layout, ..self.clone() }
+    }
+
+    /// A part of it, as a constant of its own; all of it stays what it is. `None` for a part of a parameter, which is
+    /// trained whole.
+    pub(crate) fn sliced(&self, ranges: &[Slice], out: &TensorIr) -> Option<Self> {
+        if self.shape[..] == out.shape[..] && ranges.iter().all(|range| range.step > 0) {
+            return Some(self.clone());
+        }
+        let starts: Option<Vec<usize>> = ranges.iter().map(|range| usize::try_from(range.start).ok()).collect();
+        let starts = starts.filter(|_| self.name.is_none() && ranges.iter().all(|range| range.step == 1))?;
+        let start = |axis: usize| starts.get(axis).copied().unwrap_or(0);
+        let count = out.shape.iter().product();
+        let element = |mut place: usize| {
+            let (mut at, mut step) = (0, 1);
+            for axis in (0..self.shape.len()).rev() {
+                at += (place % out.shape[axis] + start(axis)) * step;
+                place /= out.shape[axis];
+                step *= self.shape[axis];
+            }
+            self.data[at]
+        };
+        Some(Self::new(out.id, None, out.shape.to_vec(), (0..count).map(element).collect()))
     }
 
     /// The one value that all elements have.

@@ -23,7 +23,7 @@ mod tensors;
 mod trace;
 
 pub use error::{CaptureError, Unsupported};
-pub use tensors::{ExampleShapes, OutputTensors};
+pub use tensors::{ExampleShapes, Ids, OutputTensors};
 
 use burn::module::Module;
 use niwaki_graph::Graph;
@@ -46,7 +46,7 @@ impl Default for CaptureOptions {
 /// Captures a model's forward pass in evaluation mode as a [`Graph`], with the default [`CaptureOptions`].
 ///
 /// `example_shapes` are the full shapes of the inputs with a batch of one: `[1, 1, 28, 28]` for a model that takes one
-/// `Tensor<4>`, `([1, 8], [1, 4])` for one that takes two `Tensor<2>` as a tuple. The model may live on any device, with
+/// `Tensor<4>`, `([1, 8], [1, 4])` for one that takes two `Tensor<2>` as a tuple, `Ids([1, 16])` for a `Tensor<2, Int>`. The model may live on any device, with
 /// autodiff or without, and is not changed. Parameters carry the paths they have in the module.
 ///
 /// # Panics

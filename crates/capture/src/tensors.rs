@@ -1,7 +1,7 @@
 //! Inputs and outputs of a forward pass: one tensor of any rank, or a tuple of several.
 
 use burn::backend::Capture;
-use burn::tensor::{Device, Tensor, TensorData, TensorId};
+use burn::tensor::{Device, Int, Tensor, TensorData, TensorId};
 
 /// Full shapes of a model's inputs, each with a leading batch of one: `[1, 3, 32, 32]`, or a tuple of such arrays.
 ///
@@ -41,6 +41,27 @@ impl<const D: usize> ExampleShapes for [usize; D] {
         let tensor = Tensor::from_data(TensorData::zeros::<f32, _>(shape), device);
         let id = identifier(&tensor).expect("the tensor was made on the capture device");
         (tensor, vec![id])
+    }
+}
+
+/// The shape of an input of indices, for an embedding: the forward closure gets a `Tensor<D, Int>`. Samples hold them as
+/// whole numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids<const D: usize>(pub [usize; D]);
+
+impl<const D: usize> ExampleShapes for Ids<D> {
+    type Tensors = Tensor<D, Int>;
+
+    fn shapes(&self) -> Vec<Vec<usize>> {
+        vec![self.0.to_vec()]
+    }
+
+    fn tensors(&self, batch: usize, device: &Device) -> (Self::Tensors, Vec<TensorId>) {
+        let mut shape = self.0;
+        shape[0] = batch;
+        let tensor: Tensor<D, Int> = Tensor::from_data(TensorData::zeros::<i32, _>(shape), device);
+        let id = tensor.clone().try_into_primitive::<Capture>().ok().map(|primitive| primitive.id());
+        (tensor, vec![id.expect("the tensor was made on the capture device")])
     }
 }
 

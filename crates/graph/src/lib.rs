@@ -18,7 +18,7 @@ mod text;
 
 pub use fold::fold_batch_norm;
 pub use io::IoError;
-pub use op::{BatchNorm, Binary, Conv, Linear, Op, Pool, Unary};
+pub use op::{BatchNorm, Binary, Conv, LayerNorm, Linear, MatMul, Op, Pool, Unary};
 pub use shape::ShapeError;
 
 use serde::{Deserialize, Serialize};
@@ -236,12 +236,14 @@ impl Graph {
         self.params.iter().zip(used).filter(|(_, used)| *used).map(|(param, _)| param.data.len()).sum()
     }
 
-    /// Multiply-accumulates of one node for one sample: convolutions and linear layers, others count as zero.
+    /// Multiply-accumulates of one node for one sample: convolutions, linear layers and products of values; others count
+    /// as zero.
     pub fn macs(&self, node: &Node) -> usize {
         let outputs: usize = self.value(node.output).shape.iter().product();
         match &node.op {
             Op::Conv(conv) => outputs * self.param(conv.weight).shape[1..].iter().product::<usize>(),
             Op::Linear(linear) => outputs * self.param(linear.weight).shape[0],
+            Op::MatMul(_) => outputs * self.value(node.inputs[0]).shape.last().copied().unwrap_or(0),
             _ => 0,
         }
     }

@@ -49,6 +49,28 @@ pub struct BatchNorm {
     pub momentum: f64,
 }
 
+/// Layer normalisation over the last dimension: `gamma * (x - mean) / sqrt(var + epsilon) + beta`, with mean and biased
+/// variance of that dimension (Ba et al. 2016, arXiv:1607.06450).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerNorm {
+    /// Scale per element.
+    pub gamma: ParamId,
+    /// Offset per element.
+    pub beta: Option<ParamId>,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+/// Product of two values over their last two dimensions, times a number: `[.., m, k]` and `[.., k, n]` give `[.., m,
+/// n]`. Other dimensions are the same in both.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatMul {
+    /// Whether the second operand is `[.., n, k]`.
+    pub transposed: bool,
+    /// What every product is multiplied by: `1 / sqrt(k)` in attention.
+    pub scale: f32,
+}
+
 /// Maximum or average over windows of one or two spatial dimensions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
@@ -93,6 +115,10 @@ pub enum Unary {
     },
     /// `x * min(max(x + 3, 0), 6) / 6`.
     HardSwish,
+    /// `x * (1 + erf(x / sqrt(2))) / 2` (Hendrycks and Gimpel 2016, arXiv:1606.08415).
+    Gelu,
+    /// `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2`.
+    GeluTanh,
     /// `scale * x + offset`.
     Affine {
         /// Factor.
@@ -102,7 +128,7 @@ pub enum Unary {
     },
 }
 
-/// A function of two elements at the same place, of values of the same shape.
+/// A function of two elements at the same place. A dimension that one operand has with size 1 is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Binary {
     /// `a + b`.
@@ -162,6 +188,15 @@ pub enum Op {
         /// The axis that is normalised.
         axis: usize,
     },
+    /// Layer normalisation.
+    LayerNorm(LayerNorm),
+    /// Product of two values.
+    MatMul(MatMul),
+    /// A row of the table for every element: `[..]` becomes `[.., columns]`. The parameter is `[rows, columns]`; elements
+    /// are whole numbers from 0.
+    Embedding(ParamId),
+    /// A parameter as a value; it has no operand.
+    Constant(ParamId),
 }
 
 impl Unary {
@@ -181,6 +216,11 @@ impl Unary {
             }
             Unary::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
             Unary::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+            Unary::Gelu => 0.5 * x * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2)),
+            Unary::GeluTanh => {
+                let inner = (2.0 / std::f32::consts::PI).sqrt() * (x + 0.044715 * x * x * x);
+                0.5 * x * (1.0 + inner.tanh())
+            }
             Unary::Affine { scale, offset } => scale * x + offset,
         }
     }
@@ -200,6 +240,8 @@ impl Op {
             Op::Unary(Unary::LeakyRelu { .. }) => "leaky_relu",
             Op::Unary(Unary::HardSigmoid { .. }) => "hard_sigmoid",
             Op::Unary(Unary::HardSwish) => "hard_swish",
+            Op::Unary(Unary::Gelu) => "gelu",
+            Op::Unary(Unary::GeluTanh) => "gelu_tanh",
             Op::Unary(Unary::Affine { .. }) => "affine",
             Op::Binary(Binary::Add) => "add",
             Op::Binary(Binary::Sub) => "sub",
@@ -212,6 +254,10 @@ impl Op {
             Op::Transpose { .. } => "transpose",
             Op::Pad { .. } => "pad",
             Op::Softmax { .. } => "softmax",
+            Op::LayerNorm(_) => "layer_norm",
+            Op::MatMul(_) => "matmul",
+            Op::Embedding(_) => "embedding",
+            Op::Constant(_) => "constant",
         }
     }
 
@@ -222,6 +268,9 @@ impl Op {
                 [*weight].into_iter().chain(*bias).collect()
             }
             Op::BatchNorm(norm) => vec![norm.gamma, norm.beta, norm.mean, norm.var],
+            Op::LayerNorm(norm) => [norm.gamma].into_iter().chain(norm.beta).collect(),
+            Op::Embedding(table) => vec![*table],
+            Op::Constant(data) => vec![*data],
             _ => Vec::new(),
         }
     }
@@ -233,6 +282,9 @@ impl Op {
                 [weight].into_iter().chain(bias).collect()
             }
             Op::BatchNorm(norm) => vec![&mut norm.gamma, &mut norm.beta, &mut norm.mean, &mut norm.var],
+            Op::LayerNorm(norm) => [&mut norm.gamma].into_iter().chain(&mut norm.beta).collect(),
+            Op::Embedding(table) => vec![table],
+            Op::Constant(data) => vec![data],
             _ => Vec::new(),
         }
     }

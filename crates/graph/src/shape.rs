@@ -1,6 +1,6 @@
 //! Shape inference: what shape an operation yields, and why it cannot.
 
-use crate::{Binary, Conv, Op, Param, Pool};
+use crate::{Binary, Conv, MatMul, Op, Param, Pool};
 
 /// Operands that do not fit an operation.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -15,12 +15,16 @@ impl Op {
     pub fn infer(&self, inputs: &[&[usize]], params: &[Param]) -> Result<Vec<usize>, ShapeError> {
         let fail = |reason: String| ShapeError { op: self.kind(), reason };
         let arity = match self {
-            Op::Binary(_) => 2,
+            Op::Binary(_) | Op::MatMul(_) => 2,
+            Op::Constant(_) => 0,
             Op::Concat { .. } => inputs.len().max(1),
             _ => 1,
         };
         if inputs.len() != arity {
             return Err(fail(format!("takes {arity} operands, got {}", inputs.len())));
+        }
+        if let Op::Constant(data) = self {
+            return Ok(params[data.0].shape.clone());
         }
         let x = inputs[0];
         let result = match self {
@@ -33,10 +37,7 @@ impl Op {
                 if fits { Ok(x.to_vec()) } else { Err(format!("{channels} channels of statistics, input {x:?}")) }
             }
             Op::Unary(_) => Ok(x.to_vec()),
-            Op::Binary(Binary::Add | Binary::Sub | Binary::Mul) => match inputs[1] == x {
-                true => Ok(x.to_vec()),
-                false => Err(format!("operands differ in shape: {x:?} and {:?}", inputs[1])),
-            },
+            Op::Binary(Binary::Add | Binary::Sub | Binary::Mul) => broadcast(x, inputs[1]),
             Op::Concat { axis } => concat_shape(*axis, inputs),
             Op::MaxPool(pool) | Op::AvgPool(pool) => pool_shape(pool, x),
             Op::GlobalAvgPool { keep_dims } if !x.is_empty() => {
@@ -62,8 +63,40 @@ impl Op {
             Op::Pad { padding, .. } => Err(format!("{} pairs for input {x:?}", padding.len())),
             Op::Softmax { axis } if *axis < x.len() => Ok(x.to_vec()),
             Op::Softmax { axis } => Err(format!("axis {axis} of input {x:?}")),
+            Op::LayerNorm(norm) => {
+                let size = params[norm.gamma.0].data.len();
+                let fits = x.last() == Some(&size) && norm.beta.is_none_or(|id| params[id.0].data.len() == size);
+                if fits { Ok(x.to_vec()) } else { Err(format!("{size} factors, input {x:?}")) }
+            }
+            Op::MatMul(product) => matmul_shape(product, x, inputs[1]),
+            Op::Embedding(table) => match params[table.0].shape.as_slice() {
+                [_, columns] => Ok(x.iter().copied().chain([*columns]).collect()),
+                shape => Err(format!("table {shape:?}")),
+            },
+            Op::Constant(_) => unreachable!("handled above"),
         };
         result.map_err(fail)
+    }
+}
+
+/// Two shapes of one rank, dimensions of size 1 stretched to those of the other.
+fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
+    let fits = a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b || *a == 1 || *b == 1);
+    match fits {
+        true => Ok(a.iter().zip(b).map(|(a, b)| *a.max(b)).collect()),
+        false => Err(format!("operands differ in shape: {a:?} and {b:?}")),
+    }
+}
+
+fn matmul_shape(product: &MatMul, a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
+    let fail =
+        || format!("operands {a:?} and {b:?}, the second {}transposed", if product.transposed { "" } else { "not " });
+    let ((outer, [m, k]), (other, [first, second])) =
+        a.split_last_chunk().zip(b.split_last_chunk()).ok_or_else(fail)?;
+    let (inner, n) = if product.transposed { (second, first) } else { (first, second) };
+    match outer == other && k == inner {
+        true => Ok(outer.iter().chain([m, n]).copied().collect()),
+        false => Err(fail()),
     }
 }
 

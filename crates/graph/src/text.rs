@@ -60,6 +60,13 @@ impl Graph {
             Op::GlobalAvgPool { keep_dims } => format!(" keep_dims={keep_dims}"),
             Op::Transpose { perm } => format!(" perm={perm:?}"),
             Op::Pad { padding, value } => format!(" padding={padding:?} value={value}"),
+            Op::LayerNorm(norm) => {
+                let beta = norm.beta.map(|id| format!(" beta={}", param(id))).unwrap_or_default();
+                format!(" gamma={}{beta} epsilon={}", param(norm.gamma), norm.epsilon)
+            }
+            Op::MatMul(product) => format!(" transposed={} scale={}", product.transposed, product.scale),
+            Op::Embedding(table) => format!(" table={}", param(*table)),
+            Op::Constant(data) => format!(" data={}", param(*data)),
             Op::Binary(_) | Op::Reshape { .. } => String::new(),
         }
     }

@@ -16,6 +16,8 @@ pub const ALL_OPS: u32 = {
 /// What a kernel reads.
 #[derive(Clone, Copy, Debug)]
 pub enum Operands<'a> {
+    /// No operand; for [`OpKind::Constant`].
+    None,
     /// One operand.
     One(&'a [i8]),
     /// Two operands.
@@ -40,6 +42,9 @@ pub fn run<const OPS: u32>(
     output: &mut [i8],
     scratch: &mut [i8],
 ) -> bool {
+    // A second operand that is taken again and again: the kernels of instruction sets want one as long as the output.
+    let short = matches!(operands, Operands::Two(_, b) | Operands::InPlaceWith(b) if b.len() < output.len());
+    let isa = if short && matches!(op, Op::Add(_) | Op::Mul(_)) { Isa::Scalar } else { isa };
     match isa {
         Isa::Scalar => run_scalar::<OPS>(op, operands, output),
         #[cfg(niwaki_dsp)]
@@ -197,6 +202,10 @@ fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut 
         (Op::BlockFullyConnected(op), One(x)) if has(OPS, OpKind::BlockFullyConnected) => {
             scalar::block_fully_connected(op, x, output);
         }
+        (Op::MatMul(op), Two(a, b)) if has(OPS, OpKind::MatMul) => scalar::matmul(op, a, b, output),
+        (Op::LayerNorm(op), One(x)) if has(OPS, OpKind::LayerNorm) => scalar::layer_norm(op, x, output),
+        (Op::Constant(op), Operands::None) if has(OPS, OpKind::Constant) => scalar::constant(op, output),
+        (Op::Embedding(op), One(x)) if has(OPS, OpKind::Embedding) => scalar::embedding(op, x, output),
         _ => return false,
     }
     true

@@ -1,5 +1,6 @@
 //! Instruction sets that kernels are written for, and the scratch that their kernels need.
 
+use crate::planes::{Planes, connected_bytes};
 use niwaki_blob::{Conv2d, Op, PackedConv2d, Shape};
 
 /// An instruction set with kernels of its own.
@@ -92,11 +93,22 @@ impl Isa {
 /// on the host and the check on the device agree.
 pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
     match isa {
-        // Those with wide registers use the stack, of which their targets have plenty.
-        Isa::Scalar | Isa::Neon | Isa::NeonDot | Isa::Avx2 => 0,
+        // What plain kinds need on those with wide registers lies on the stack, of which their targets have plenty.
+        Isa::Scalar | Isa::Avx2 => 0,
+        Isa::Neon | Isa::NeonDot => neon_scratch(op),
         Isa::Dsp => dsp_scratch(op),
         Isa::Helium => helium_scratch(op),
         Isa::V7m | Isa::V6m => lanes_scratch(op),
+    }
+}
+
+/// The same with and without dot products: one program runs on both.
+fn neon_scratch(op: &Op<'_>) -> usize {
+    match op {
+        // Without planes the scalar kernel runs.
+        Op::BlockConv2d(op) => Planes::of(op).and_then(|planes| planes.bytes()).unwrap_or(0),
+        Op::BlockFullyConnected(op) => connected_bytes(op).unwrap_or(0),
+        _ => 0,
     }
 }
 

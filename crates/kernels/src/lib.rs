@@ -29,6 +29,8 @@ mod lanes;
 pub mod layout;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "others only ask for the bytes"))]
+mod planes;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;

@@ -4,7 +4,10 @@
 //! cases 1x1 and 3x3 64 to 64 (convolutions) and 640 to 128 and 128 to 128 (fully connected), and what is left at none.
 
 use crate::repack::Form;
-use niwaki_blob::OpKind::{self, Conv2d, PackedConv2d, PackedFullyConnected, SparseConv2d, SparseFullyConnected};
+use niwaki_blob::OpKind::{
+    self, BlockConv2d, BlockFullyConnected, Conv2d, FullyConnected, PackedConv2d, PackedFullyConnected, SparseConv2d,
+    SparseFullyConnected,
+};
 use niwaki_kernels::{Isa, layout::Rows};
 
 /// What an operation takes in a form, in units of the core's table: only to be compared with another form's.
@@ -12,15 +15,21 @@ pub(crate) fn of(form: Form, isa: Isa, plain: Rows<'_>) -> u64 {
     let table: &[Entry] = match isa {
         Isa::V7m => &V7M,
         Isa::V6m => &V6M,
+        Isa::Neon | Isa::NeonDot => &NEON,
         _ => &DSP,
     };
-    let entry = table.iter().find(|(kind, rows, _)| (*kind, *rows) == (form.kind, form.rows));
+    let rows = if form.unit > 0 && !form.sparse { DENSE } else { form.rows };
+    let entry = table.iter().find(|(kind, of, _)| (*kind, *of) == (form.kind, rows));
     // Where there is one form only.
-    let Some((_, rows, cost)) = entry else { return 0 };
-    let groups = (plain.weights.len() / plain.terms.max(1)).div_ceil(*rows);
-    let blocks = if form.sparse { plain.blocks(*rows) } else { groups * plain.terms.div_ceil(4) };
+    let Some((_, _, cost)) = entry else { return 0 };
+    let rows = form.rows;
+    let groups = (plain.weights.len() / plain.terms.max(1)).div_ceil(rows);
+    let blocks = if form.sparse { plain.blocks(rows) } else { groups * plain.terms.div_ceil(4) };
     cost.group * groups as u64 + cost.block * blocks as u64
 }
+
+/// Stands for the rows of a block kind without an index, whose groups have four.
+const DENSE: usize = 0;
 
 /// A kind, the rows of its groups, and what they cost.
 type Entry = (OpKind, usize, Cost);
@@ -54,3 +63,18 @@ const V7M: [Entry; 2] = [entry(Conv2d, 1, 800, 285), entry(SparseConv2d, 1, 1000
 
 /// Cortex-M0 and M0+: tenths of instructions.
 const V6M: [Entry; 2] = [entry(Conv2d, 1, 1340, 510), entry(SparseConv2d, 1, 2150, 572)];
+
+/// Cortex-A76, which stands for all 64-bit Arm cores: hundredths of instructions, in a convolution for eight pixels. One
+/// blob is for all of them, and without dot products leaving out blocks saves more.
+const NEON: [Entry; 9] = [
+    entry(Conv2d, 1, 1300, 284),
+    entry(BlockConv2d, 1, 1880, 863),
+    entry(BlockConv2d, 2, 2900, 1070),
+    entry(BlockConv2d, 4, 8000, 1330),
+    entry(FullyConnected, 1, 970, 42),
+    entry(BlockFullyConnected, 1, 1880, 542),
+    entry(BlockFullyConnected, 2, 2860, 656),
+    entry(BlockFullyConnected, 4, 3660, 490),
+    // Every block.
+    entry(BlockFullyConnected, DENSE, 3020, 166),
+];

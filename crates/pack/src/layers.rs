@@ -25,6 +25,8 @@ fn parameter_bytes(kernel: &Kernel) -> usize {
         Kernel::AvgPool { requantise, .. } => 4 * requantise.scales.len(),
         Kernel::Lut { table } => table.len(),
         Kernel::Softmax { table } => 2 * table.len(),
+        Kernel::LayerNorm { gamma, beta, .. } => 4 * (gamma.len() + beta.len()),
+        Kernel::Embedding { table: data, .. } | Kernel::Constant { data } => data.len(),
         _ => 0,
     }
 }

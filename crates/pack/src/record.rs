@@ -1,14 +1,14 @@
 //! One step as a record of the blob, its parameters as pieces of the data section.
 
 use crate::PackError;
-use niwaki_blob::{OpKind, OpRecord, Writer, round_multiplier};
+use niwaki_blob::{MatMul, NO_INPUT, OpKind, OpRecord, Writer, round_multiplier};
 use niwaki_plan::{Kernel, Requantise, Step, Window};
 
 pub(crate) fn record(step: &Step, writer: &mut Writer) -> Result<OpRecord, PackError> {
-    let mut record = OpRecord::new(kind(&step.kernel), step.inputs[0].0 as u16, step.output.0 as u16);
+    let mut record = OpRecord::new(kind(&step.kernel), NO_INPUT, step.output.0 as u16);
     [record.min, record.max] = step.range;
-    if let Some(second) = step.inputs.get(1) {
-        record.inputs[1] = second.0 as u16;
+    for (slot, input) in record.inputs.iter_mut().zip(&step.inputs) {
+        *slot = input.0 as u16;
     }
     let multipliers = |rule: &Requantise| -> Result<Vec<i32>, PackError> {
         let rounded: Option<Vec<i32>> = rule.scales.iter().map(|scale| round_multiplier(*scale, 0)).collect();
@@ -47,6 +47,21 @@ pub(crate) fn record(step: &Step, writer: &mut Writer) -> Result<OpRecord, PackE
             record.q = origin.map(|start| start as i32);
             record.min = *value;
         }
+        Kernel::MatMul { orders, requantise } => {
+            record.p[..3].copy_from_slice(&orders.map(MatMul::order_code));
+            record.shift = requantise.shift as u8;
+            record.q[0] = multipliers(requantise)?[0];
+        }
+        Kernel::LayerNorm { gamma, beta, epsilon } => {
+            record.weights = writer.data(gamma);
+            record.bias = writer.data(beta);
+            record.q[..2].copy_from_slice(epsilon);
+        }
+        Kernel::Embedding { rows, table } => {
+            record.q[0] = *rows as i32;
+            record.weights = writer.data(table);
+        }
+        Kernel::Constant { data } => record.weights = writer.data(data),
         Kernel::Transpose { perm } => {
             for (slot, axis) in record.p.iter_mut().zip(perm) {
                 *slot = *axis as u16;
@@ -71,6 +86,10 @@ pub(crate) fn kind(kernel: &Kernel) -> OpKind {
         Kernel::Concat { .. } => OpKind::Concat,
         Kernel::Pad { .. } => OpKind::Pad,
         Kernel::Transpose { .. } => OpKind::Transpose,
+        Kernel::MatMul { .. } => OpKind::MatMul,
+        Kernel::LayerNorm { .. } => OpKind::LayerNorm,
+        Kernel::Embedding { .. } => OpKind::Embedding,
+        Kernel::Constant { .. } => OpKind::Constant,
     }
 }
 

@@ -7,7 +7,7 @@ use niwaki_blob::{
 };
 use niwaki_kernels::{
     Isa,
-    layout::{Rows, depthwise, rules},
+    layout::{Rows, depthwise, filled, rules},
     scratch_bytes,
 };
 use std::borrow::Cow;
@@ -87,6 +87,13 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
         Op::AvgPool(op) => record.multipliers = writer.data(op.requantise.multipliers),
         Op::Lut(op) => record.weights = writer.data(op.table),
         Op::Softmax(op) => record.weights = writer.data(op.table),
+        Op::LayerNorm(op) => {
+            record.weights = writer.data(op.gamma);
+            record.bias = writer.data(op.beta);
+        }
+        Op::Constant(op) => record.weights = writer.data(op.data),
+        Op::Embedding(op) => record.weights = writer.data(op.table),
+        Op::MatMul(_) => (),
         Op::Add(_) | Op::Mul(_) | Op::MaxPool(_) | Op::Concat(_) | Op::Pad(_) | Op::Transpose(_) => (),
     }
     record
@@ -105,12 +112,29 @@ fn blocks(record: &mut OpRecord, blocks: &BlockWeights<'_>, writer: &mut Writer)
 struct Layout {
     form: Form,
     weights: Vec<i8>,
+    /// Rules of packed kinds, biases of block kinds.
     rules: Vec<i32>,
+    /// Multipliers of block kinds.
+    multipliers: Vec<i32>,
+    /// The index of block kinds.
+    index: Vec<u16>,
 }
 
 impl Layout {
     fn record(&self, plain: &OpRecord, writer: &mut Writer) -> OpRecord {
         let mut record = OpRecord { kind: self.form.kind as u8, groups: 0, multipliers: 0, ..*plain };
+        if self.form.unit > 0 {
+            record.groups = self.form.unit as u16;
+            record.weights = writer.data(&self.weights);
+            record.bias = writer.data(&self.rules);
+            record.multipliers = writer.data(&self.multipliers);
+            let blocks = self.weights.len() / (4 * self.form.rows);
+            record.q = match self.form.sparse {
+                true => [self.form.rows as i32, blocks as i32, writer.data(&self.index) as i32],
+                false => [self.form.rows as i32, 0, -1],
+            };
+            return record;
+        }
         record.weights = writer.data(&self.weights);
         record.bias = writer.data(&self.rules);
         if self.form.sparse {
@@ -129,6 +153,8 @@ pub struct Form {
     pub rows: usize,
     /// Whether blocks of zeros are left out: so many rows and four terms.
     pub sparse: bool,
+    /// Blocks of a unit of block weights; 0 for other kinds.
+    pub unit: usize,
 }
 
 /// The forms that the kernels of an instruction set have for a plain operation with these weights, dense ones first;
@@ -137,9 +163,10 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
     if rule(op).is_none_or(|(_, rule)| rule.shift != 0) {
         return Vec::new();
     }
-    let dense = |kind, rows| Form { kind, rows, sparse: false };
-    let sparse = |kind, rows| Form { kind, rows, sparse: true };
+    let dense = |kind, rows| Form { kind, rows, sparse: false, unit: 0 };
+    let sparse = |kind, rows| Form { kind, rows, sparse: true, unit: 0 };
     let small = match isa {
+        Isa::Neon | Isa::NeonDot => return block_forms(op, 2),
         Isa::Dsp => false,
         Isa::V7m | Isa::V6m => true,
         _ => return Vec::new(),
@@ -165,6 +192,29 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
     };
     let weights = Weights::of(op);
     all.into_iter().filter(|form| weights.rows().packable(form.rows).is_ok()).collect()
+}
+
+/// The plain kind, and block weights in units of so many blocks.
+fn block_forms(op: &Op<'_>, unit: usize) -> Vec<Form> {
+    // Those kernels rearrange whole quads: of pixels, or of what the taps of a row read together.
+    let whole = |conv: &Conv2d<'_>| {
+        let piece = conv.window.kernel[1] * conv.input.channels;
+        conv.input.channels.is_multiple_of(4) || piece.is_multiple_of(4) && conv.window.dilation[1] == 1
+    };
+    let (plain, kind) = match op {
+        Op::Conv2d(conv) if conv.groups == 1 && (unit == 4 || whole(conv)) => (OpKind::Conv2d, OpKind::BlockConv2d),
+        Op::FullyConnected(_) => (OpKind::FullyConnected, OpKind::BlockFullyConnected),
+        _ => return Vec::new(),
+    };
+    let plain = Form { kind: plain, rows: 1, sparse: false, unit: 0 };
+    if !Weights::of(op).rows().blockable() {
+        return Vec::new();
+    }
+    let sparse = [1, 2, 4].map(|rows| Form { kind, rows, sparse: true, unit });
+    // Fully connected kernels for 64-bit Arm read all blocks without an index, faster than plain weights.
+    let dense =
+        (unit == 2 && kind == OpKind::BlockFullyConnected).then_some(Form { kind, rows: 4, sparse: false, unit });
+    [plain].into_iter().chain(dense).chain(sparse).collect()
 }
 
 /// The bias and the output rule of an operation with weights.
@@ -220,6 +270,14 @@ fn ungrouped(conv: &Conv2d<'_>) -> (Vec<i8>, usize) {
 fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
     let (bias, rule) = rule(op)?;
     let (weights, rows) = (Weights::of(op), form.rows);
+    if form.unit > 0 {
+        let blocks = match form.sparse {
+            true => weights.rows().sparse_blocks(rows, form.unit),
+            false => weights.rows().dense_blocks(rows, form.unit),
+        };
+        let (rules, multipliers) = (filled(bias), filled(rule.multipliers));
+        return Some(Layout { form, weights: blocks.weights, rules, multipliers, index: blocks.index });
+    }
     let weights = match form.kind {
         OpKind::PackedDepthwiseConv2d => depthwise(&weights.weights, bias.len()),
         OpKind::PackedConv2d | OpKind::PackedFullyConnected => weights.rows().dense(rows),
@@ -227,7 +285,13 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
         _ => return None,
     };
-    Some(Layout { form, weights, rules: rules(bias, rule.multipliers, rows) })
+    Some(Layout {
+        form,
+        weights,
+        rules: rules(bias, rule.multipliers, rows),
+        multipliers: Vec::new(),
+        index: Vec::new(),
+    })
 }
 
 /// The cheapest form; `None` where the plain one is all there is. Of equal ones the first.
@@ -241,5 +305,7 @@ fn cheapest(op: &Op<'_>, isa: Isa) -> Option<Form> {
 
 /// Whether a form takes no more room than the plain one, but for the slack.
 fn shrinks(op: &Op<'_>, form: Form) -> bool {
-    layout(op, form).is_some_and(|layout| layout.weights.len() <= Weights::of(op).weights.len() + STREAM_SLACK)
+    layout(op, form).is_some_and(|layout| {
+        layout.weights.len() + 2 * layout.index.len() <= Weights::of(op).weights.len() + STREAM_SLACK
+    })
 }

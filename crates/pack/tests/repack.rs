@@ -4,10 +4,10 @@ use niwaki_blob::{AlignedBytes, Blob, Interface, Manifest, OpKind, OpRecord, Ten
 use niwaki_kernels::{ALL_OPS, Isa, Operands, problem::Random, run};
 use niwaki_pack::repack;
 
-/// A convolution, a depthwise one, one with every second block empty, one with groups, and a fully connected layer.
+/// A convolution, a depthwise one, one with two of three blocks empty, one with groups, and a fully connected layer.
 fn network(random: &mut Random, shift: u8) -> AlignedBytes {
     let mut writer = Writer::new();
-    let shapes = [[7, 6, 3], [7, 6, 9], [4, 3, 9], [4, 3, 10], [4, 3, 6], [1, 1, 5]];
+    let shapes = [[7, 6, 3], [7, 6, 9], [4, 3, 9], [4, 3, 10], [4, 3, 6], [1, 1, 16]];
     let mut offset = 0;
     for shape in shapes {
         writer.tensor(TensorRecord { offset, shape, zero_point: -9, reserved: 0, scale: 0.5 });
@@ -16,13 +16,13 @@ fn network(random: &mut Random, shift: u8) -> AlignedBytes {
     let layers = [
         (OpKind::Conv2d, 27, 9, 1, [3, 3, 1, 1, 1, 1, 1, 1]),
         (OpKind::DepthwiseConv2d, 9, 9, 9, [3, 3, 2, 2, 1, 1, 1, 1]),
-        (OpKind::Conv2d, 9, 10, 1, [1, 1, 1, 1, 1, 1, 0, 0]),
+        (OpKind::Conv2d, 36, 10, 1, [1, 4, 1, 1, 1, 1, 0, 1]),
         (OpKind::Conv2d, 45, 6, 2, [3, 3, 1, 1, 1, 1, 1, 1]),
-        (OpKind::FullyConnected, 72, 5, 0, [0; 8]),
+        (OpKind::FullyConnected, 72, 16, 0, [0; 8]),
     ];
     for (at, (kind, terms, outputs, groups, p)) in layers.into_iter().enumerate() {
         let sparse = at == 2;
-        let weight = |at: usize, random: &mut Random| match sparse && at % 9 / 4 != 1 {
+        let weight = |at: usize, random: &mut Random| match sparse && at % terms / 4 % 3 != 1 {
             true => 0,
             false => random.between(-127, 127) as i8,
         };
@@ -40,7 +40,7 @@ fn network(random: &mut Random, shift: u8) -> AlignedBytes {
         name: "net",
         recipe_hash: [3; 32],
         inputs: [interface(0, &[3, 7, 6])].into_iter().collect(),
-        outputs: [interface(5, &[5])].into_iter().collect(),
+        outputs: [interface(5, &[16])].into_iter().collect(),
     };
     writer.finish(&manifest, offset, 0).unwrap()
 }
@@ -87,6 +87,23 @@ fn small_cores_get_streams_where_they_are_cheaper() {
         assert_eq!(kinds(&streams), [Conv2d, DepthwiseConv2d, SparseConv2d, SparseConv2d, FullyConnected]);
         assert_eq!(solve(&plain, &input), solve(&streams, &input));
     }
+}
+
+#[test]
+fn arm64_gets_block_weights_where_they_are_cheaper() {
+    let random = &mut Random::new(9);
+    let plain = network(random, 0);
+    let input: Vec<i8> = (0..126).map(|_| random.int8()).collect();
+    let blocks = repack(&plain, Isa::Neon).unwrap();
+    // One blob for cores with and without dot products.
+    assert_eq!(blocks[..], repack(&plain, Isa::NeonDot).unwrap()[..]);
+    let again = repack(&blocks, Isa::Neon).unwrap();
+    let (plain, blocks) = (Blob::read(&plain).unwrap(), Blob::read(&blocks).unwrap());
+    use OpKind::{BlockConv2d, BlockFullyConnected, Conv2d, DepthwiseConv2d};
+    assert_eq!(kinds(&blocks), [Conv2d, DepthwiseConv2d, BlockConv2d, Conv2d, BlockFullyConnected]);
+    assert!(blocks.scratch_bytes() > 0);
+    assert_eq!(solve(&plain, &input), solve(&blocks, &input));
+    assert_eq!(solve(&plain, &input), solve(&Blob::read(&again).unwrap(), &input));
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn in_place(plan: &mut Plan) {
             (Kernel::Add { .. } | Kernel::Mul { .. }, &[a, b]) if storage(plan, a) != storage(plan, b) => {
                 if dies(plan, a) {
                     merge(plan, index, a);
-                } else if dies(plan, b) {
+                } else if dies(plan, b) && plan.tensors[b.0].elements() == plan.tensors[a.0].elements() {
                     let step = &mut plan.steps[index];
                     step.inputs.swap(0, 1);
                     if let Kernel::Add { q } = &mut step.kernel {

@@ -1,6 +1,7 @@
 //! From a quantised graph to steps in memory: lowering, fusion, execution order, places in the arena.
 //!
-//! Values become NHWC tensors (`[c, h, w]` is stored as rows, columns, channels). ReLU and clamp disappear into what
+//! Values become tensors of three dimensions, in the order that kernels want: channels innermost for windows (`[c, h, w]` is
+//! stored as rows, columns, channels), the last dimension innermost for sequences. ReLU and clamp disappear into what
 //! feeds them, reshapes into the order of the next layer's weights or into a second view of the same bytes. Every tensor
 //! gets an offset in one arena whose size is exact.
 
@@ -8,6 +9,7 @@ mod arena;
 mod elementwise;
 mod layout;
 mod lower;
+mod normalise;
 mod step;
 mod window;
 
@@ -41,6 +43,14 @@ pub enum PlanError {
     /// The accumulator does not fit 32 bits at the scale of the output.
     #[error("`{0}`: its output range is too small for its weights; calibrate with more samples or another method")]
     Range(String),
+    /// Both operands are stretched.
+    #[error("`{node}` stretches both of its operands, {shapes:?}; expand one of them to the full shape first")]
+    Broadcast {
+        /// The node.
+        node: String,
+        /// Per-sample shapes of the operands.
+        shapes: [Vec<usize>; 2],
+    },
     /// An operation that planning does not expect here.
     #[error("`{0}` is a batch normalisation; fold it with `niwaki_graph::fold_batch_norm` before quantising")]
     NotFolded(String),

@@ -1,6 +1,6 @@
 //! What a plan is made of.
 
-use crate::layout::memory_order;
+use crate::layout::{channels_innermost, elements};
 use niwaki_quantise::Quantisation;
 
 /// Index of a [`Tensor`] in [`Plan::tensors`].
@@ -131,6 +131,35 @@ pub enum Kernel {
         /// What the border holds.
         value: i8,
     },
+    /// Product of two activations.
+    MatMul {
+        /// Which of height (0), width (1), channels (2) are matrices, rows and terms of the first operand; matrices,
+        /// columns and terms of the second; matrices, rows and columns of the output.
+        orders: [[usize; 3]; 3],
+        /// Output rule with one scale.
+        requantise: Requantise,
+    },
+    /// Layer normalisation over channels, in the fixed point of `crates/blob/SPEC.md`.
+    LayerNorm {
+        /// One factor per channel.
+        gamma: Vec<i32>,
+        /// One addend per channel.
+        beta: Vec<i32>,
+        /// Mantissa and left shift.
+        epsilon: [i32; 2],
+    },
+    /// A row of a table for every element.
+    Embedding {
+        /// Rows of the table.
+        rows: usize,
+        /// `[rows][channels]`.
+        table: Vec<i8>,
+    },
+    /// Constant data; no operand.
+    Constant {
+        /// The output in memory order.
+        data: Vec<i8>,
+    },
     /// Output dimension `i` of (height, width, channels) is input dimension `perm[i]`.
     Transpose {
         /// The permutation.
@@ -184,6 +213,6 @@ pub struct Plan {
 impl Plan {
     /// For every byte of an input or output, the index of its element in the C order of the model's own shape.
     pub fn memory_order(&self, interface: &Interface) -> Vec<usize> {
-        memory_order(self.tensors[interface.tensor.0].shape)
+        elements(&interface.shape, &channels_innermost(interface.shape.len()))
     }
 }

@@ -46,7 +46,10 @@ pub(crate) fn branches(graph: &Graph) -> Vec<Branch> {
                 _ if macs(&of_a) > macs(&of_b) => (a, b, of_a),
                 _ => (b, a, of_b),
             };
-            (a != b && macs(&nodes) > 0).then_some(Branch { join, value, shortcut, nodes })
+            // The shortcut has to be a way from the input of the same shape, not a constant that is added.
+            let carries = graph.inputs.iter().any(|input| depends(graph, shortcut, *input))
+                && graph.value(shortcut).shape == graph.value(node.output).shape;
+            (a != b && carries && macs(&nodes) > 0).then_some(Branch { join, value, shortcut, nodes })
         })
         .collect()
 }

@@ -26,7 +26,7 @@ impl Constants {
 
     /// Empty for an operation that constants are not followed through.
     fn node(&self, graph: &Graph, node: &Node) -> Vec<Option<f32>> {
-        let input = node.inputs[0];
+        let Some(&input) = node.inputs.first() else { return Vec::new() };
         let x = &self.0[input.0];
         let (shape, yielded) = (&graph.value(input).shape, &graph.value(node.output).shape);
         match &node.op {
@@ -34,7 +34,8 @@ impl Constants {
             Op::Linear(linear) if shape.len() == 1 => self.linear(graph, linear, input),
             Op::BatchNorm(norm) => batch_norm(graph, norm, x),
             Op::Unary(function) => x.iter().map(|c| c.map(|c| function.apply(c))).collect(),
-            Op::Binary(function) => {
+            // Operands that repeat may have their channels elsewhere.
+            Op::Binary(function) if *shape == graph.value(node.inputs[1]).shape => {
                 let other = &self.0[node.inputs[1].0];
                 x.iter().zip(other).map(|(a, b)| binary(*function, *a, *b)).collect()
             }

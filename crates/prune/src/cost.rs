@@ -29,24 +29,35 @@ pub(crate) fn freed(graph: &Graph, trace: &Trace) -> BTreeMap<Atom, Freed> {
         }
     }
     for node in &graph.nodes {
-        let (weight, inputs) = match &node.op {
-            Op::Conv(conv) => (conv.weight, 1),
-            Op::Linear(linear) => (linear.weight, 0),
-            _ => continue,
-        };
         let shape = &graph.value(node.output).shape;
         let mut factors: Vec<Factor> = shape
             .iter()
             .enumerate()
             .map(|(dim, size)| Factor { size: *size, atoms: trace.atoms(node.output, dim) })
             .collect();
+        let (weight, inputs) = match &node.op {
+            Op::Conv(conv) => (conv.weight, 1),
+            Op::Linear(linear) => (linear.weight, 0),
+            Op::MatMul(_) => {
+                let (operand, terms) = (node.inputs[0], shape.len() - 1);
+                let size = graph.value(operand).shape[terms];
+                factors.push(Factor { size, atoms: trace.atoms(operand, terms) });
+                add_macs(&mut freed, losses(trace, &factors));
+                continue;
+            }
+            _ => continue,
+        };
         factors.push(Factor { size: graph.param(weight).shape[inputs], atoms: axis(weight, inputs) });
         factors.push(Factor { size: graph.param(weight).shape[2..].iter().product(), atoms: None });
-        for (class, count) in losses(trace, &factors) {
-            freed.entry(class).or_default().macs += count;
-        }
+        add_macs(&mut freed, losses(trace, &factors));
     }
     freed
+}
+
+fn add_macs(freed: &mut BTreeMap<Atom, Freed>, losses: BTreeMap<Atom, usize>) {
+    for (class, count) in losses {
+        freed.entry(class).or_default().macs += count;
+    }
 }
 
 /// By how much the product of the factors falls when a class leaves all of them.

@@ -56,6 +56,7 @@ pub(crate) fn assign(graph: &Graph, ranges: &[Range]) -> Result<Vec<Quantisation
         })
         .collect();
     pin_softmax(graph, &mut classes, &mut values);
+    pin_indices(graph, &mut classes, &mut values)?;
     widen_sums(graph, &mut classes, &mut values);
     Ok(values)
 }
@@ -75,6 +76,22 @@ fn pin_softmax(graph: &Graph, classes: &mut Classes, values: &mut [Quantisation]
             });
         }
     }
+}
+
+/// What an embedding looks up are whole numbers, and stay so.
+fn pin_indices(graph: &Graph, classes: &mut Classes, values: &mut [Quantisation]) -> Result<(), QuantiseError> {
+    for node in &graph.nodes {
+        let Op::Embedding(table) = node.op else { continue };
+        let rows = graph.param(table).shape[0];
+        if rows > 256 {
+            return Err(QuantiseError::Rows(node.name.clone(), rows));
+        }
+        let root = classes.root(node.inputs[0].0);
+        for value in (0..values.len()).filter(|value| classes.root(*value) == root) {
+            values[value] = Quantisation::INDEX;
+        }
+    }
+    Ok(())
 }
 
 /// A sum whose terms cancel can have a range far smaller than theirs; its scale is raised to what the format can add.

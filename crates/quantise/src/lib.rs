@@ -26,6 +26,9 @@ impl Quantisation {
     /// What softmax yields: `[0, 1)` in steps of 1/256.
     pub const PROBABILITY: Self = Self { scale: 1.0 / 256.0, zero_point: -128 };
 
+    /// Whole numbers from 0 to 255, for what an embedding looks up.
+    pub const INDEX: Self = Self { scale: 1.0, zero_point: -128 };
+
     /// The finest that covers a range and zero, which is exact: padding and skipped blocks are zeros.
     pub fn of(range: Range) -> Self {
         let (min, max) = (range.min.min(0.0), range.max.max(0.0));
@@ -74,6 +77,9 @@ pub enum QuantiseError {
     /// A weight is not a number.
     #[error("parameter `{0}` holds NaN or infinity: training diverged; lower the learning rate and train again")]
     NotFinite(String),
+    /// An index does not fit int8.
+    #[error("the table of `{0}` has {1} rows; a device looks up one of at most 256: fold rare ones into one")]
+    Rows(String, usize),
     /// The accumulator could pass 32 bits.
     #[error("node `{0}` sums more products than 32 bits hold: it has {1} inputs per output, 65536 are possible")]
     Accumulator(String, usize),
@@ -95,7 +101,8 @@ pub fn quantise(graph: &Graph, ranges: &[Range]) -> Result<QuantisedGraph, Quant
     let weights = (0..graph.nodes.len())
         .map(|index| {
             let output = fused_output(graph, index);
-            weights::quantise(graph, index, values[graph.nodes[index].inputs[0].0], values[output.0])
+            let input = graph.nodes[index].inputs.first().unwrap_or(&output);
+            weights::quantise(graph, index, values[input.0], values[output.0])
         })
         .collect::<Result<_, _>>()?;
     Ok(QuantisedGraph { graph: graph.clone(), values, weights })

@@ -98,7 +98,10 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
         let in_place = blob.tensor(record.inputs[0]).range() == target;
         let operands = match (&op, in_place) {
             (Op::Add(_) | Op::Mul(_), true) => Operands::InPlaceWith(read(record.inputs[1])?),
-            (Op::Add(_) | Op::Mul(_), false) => Operands::Two(read(record.inputs[0])?, read(record.inputs[1])?),
+            (Op::Add(_) | Op::Mul(_) | Op::MatMul(_), false) => {
+                Operands::Two(read(record.inputs[0])?, read(record.inputs[1])?)
+            }
+            (Op::Constant(_), _) => Operands::None,
             (_, true) => Operands::InPlace,
             (_, false) => Operands::One(read(record.inputs[0])?),
         };

@@ -4,7 +4,7 @@ use crate::tensor::map_rank;
 use crate::{DynTensor, GraphModule, TrainError};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions, PadMode};
 use burn::tensor::{Tensor, activation, module};
-use niwaki_graph::{BatchNorm, Binary, Conv, Linear, Op, Pool, Unary, ValueId};
+use niwaki_graph::{BatchNorm, Binary, Conv, LayerNorm, Linear, MatMul, Op, ParamId, Pool, Unary, ValueId};
 
 impl GraphModule {
     /// Runs the graph on a batch: one tensor per input, `[batch, per-sample shape...]`, and one per output.
@@ -50,6 +50,7 @@ impl GraphModule {
         hook: &mut dyn FnMut(ValueId, DynTensor) -> DynTensor,
     ) -> Vec<DynTensor> {
         let graph = self.structure();
+        let batch = inputs.first().map_or(1, |input| input.shape()[0]);
         // How often each value will still be read: the last reader takes it, so that Burn can work in place.
         let mut reads = vec![0usize; graph.values.len()];
         wanted.iter().for_each(|id| reads[id.0] += 1);
@@ -70,13 +71,16 @@ impl GraphModule {
         for node in &graph.nodes {
             if reads[node.output.0] > 0 {
                 let operands = node.inputs.iter().map(|id| take(&mut values, &mut reads, *id)).collect();
-                values[node.output.0] = Some(hook(node.output, self.apply(&node.op, operands)));
+                values[node.output.0] = Some(hook(node.output, self.apply(&node.op, operands, batch)));
             }
         }
         wanted.iter().map(|id| take(&mut values, &mut reads, *id)).collect()
     }
 
-    fn apply(&self, op: &Op, mut operands: Vec<DynTensor>) -> DynTensor {
+    fn apply(&self, op: &Op, mut operands: Vec<DynTensor>, batch: usize) -> DynTensor {
+        if let Op::Constant(data) = op {
+            return self.constant(*data, batch);
+        }
         if let Op::Concat { axis } = op {
             return concat(operands, axis + 1);
         }
@@ -100,7 +104,10 @@ impl GraphModule {
                 map_rank!(x, x => x.pad(pairs.as_slice(), PadMode::Constant(*value)))
             }
             Op::Softmax { axis } => map_rank!(x, x => activation::softmax(x, axis + 1)),
-            Op::Concat { .. } => unreachable!("handled above"),
+            Op::LayerNorm(norm) => map_rank!(x, x => self.layer_norm(norm, x)),
+            Op::MatMul(product) => matmul(product, x, operands.remove(0)),
+            Op::Embedding(table) => self.embedding(*table, x),
+            Op::Concat { .. } | Op::Constant(_) => unreachable!("handled above"),
         }
     }
 
@@ -126,6 +133,30 @@ impl GraphModule {
     fn linear(&self, linear: &Linear, x: DynTensor) -> DynTensor {
         let (weight, bias) = (self.param(linear.weight), linear.bias.map(|id| self.param(id)));
         map_rank!(x, x => module::linear(x, weight, bias))
+    }
+
+    fn layer_norm<const D: usize>(&self, norm: &LayerNorm, x: Tensor<D>) -> Tensor<D> {
+        module::layer_norm(x, self.param(norm.gamma), norm.beta.map(|id| self.param(id)), norm.epsilon)
+    }
+
+    /// The table's rows for elements that are whole numbers.
+    fn embedding(&self, table: ParamId, x: DynTensor) -> DynTensor {
+        let shape = x.shape();
+        let flat = match x.reshape(&[shape[0], shape[1..].iter().product()]) {
+            DynTensor::R2(flat) => flat,
+            _ => unreachable!("reshaped to two dimensions"),
+        };
+        let rows = DynTensor::from(module::embedding(self.param(table), flat.int()));
+        let columns = rows.shape()[2];
+        rows.reshape(&shape.into_iter().chain([columns]).collect::<Vec<_>>())
+    }
+
+    /// A parameter, the same for every sample of the batch.
+    fn constant(&self, data: ParamId, batch: usize) -> DynTensor {
+        let value = self.value(data);
+        let shape = &self.structure().param(data).shape;
+        let one = value.reshape(&with_batch(1, shape));
+        map_rank!(one, one => repeat(one, batch))
     }
 
     /// As Burn's own: batch statistics in training, with the biased variance in the running one.
@@ -155,6 +186,8 @@ fn unary<const D: usize>(function: Unary, x: Tensor<D>) -> Tensor<D> {
         Unary::LeakyRelu { slope } => activation::leaky_relu(x, slope.into()),
         Unary::HardSigmoid { alpha, beta } => activation::hard_sigmoid(x, alpha.into(), beta.into()),
         Unary::HardSwish => activation::hard_swish(x),
+        Unary::Gelu => activation::gelu(x),
+        Unary::GeluTanh => activation::gelu_approximate(x),
         Unary::Affine { scale, offset } => x.mul_scalar(scale).add_scalar(offset),
     }
 }
@@ -172,6 +205,25 @@ fn binary(function: Binary, a: DynTensor, b: DynTensor) -> DynTensor {
         }
     }
     map_rank!(a, a => apply(function, a, b))
+}
+
+fn repeat<const D: usize>(x: Tensor<D>, batch: usize) -> Tensor<D> {
+    let mut shape = x.dims();
+    shape[0] = batch;
+    x.expand(shape)
+}
+
+fn matmul(product: &MatMul, a: DynTensor, b: DynTensor) -> DynTensor {
+    fn apply<const D: usize>(product: &MatMul, a: Tensor<D>, b: DynTensor) -> Tensor<D>
+    where
+        Tensor<D>: TryFrom<DynTensor>,
+    {
+        let b: Tensor<D> = same_rank(b);
+        let b = if product.transposed { b.transpose() } else { b };
+        let result = a.matmul(b);
+        if product.scale == 1.0 { result } else { result.mul_scalar(product.scale) }
+    }
+    map_rank!(a, a => apply(product, a, b))
 }
 
 fn concat(mut operands: Vec<DynTensor>, dim: usize) -> DynTensor {

@@ -122,6 +122,11 @@ impl GraphModule {
         matches!(self.slots[id.0], Slot::Running(_))
     }
 
+    /// A parameter as it is kept.
+    pub(crate) fn value(&self, id: ParamId) -> DynTensor {
+        self.slots[id.0].value()
+    }
+
     /// A parameter of a rank that its role implies.
     pub(crate) fn param<const D: usize>(&self, id: ParamId) -> Tensor<D>
     where
@@ -241,6 +246,10 @@ fn roles(graph: &Graph) -> Vec<Role> {
             Op::BatchNorm(norm) => {
                 roles[norm.gamma.0] = Role::Vector;
                 roles[norm.beta.0] = Role::Vector;
+            }
+            Op::LayerNorm(norm) => {
+                roles[norm.gamma.0] = Role::Vector;
+                norm.beta.iter().for_each(|id| roles[id.0] = Role::Vector);
             }
             _ => {}
         }

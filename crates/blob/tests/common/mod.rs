@@ -154,6 +154,24 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
             (op.groups, op.weights, op.q) = (2, ZEROS, [4, 4, INDEX as i32]);
             [1, 1, 7]
         }
+        OpKind::MatMul => {
+            // Two matrices of four rows and four columns, four terms each: the channels count the matrices.
+            (op.inputs[1], op.q[0]) = (B, 1 << 20);
+            op.p[..3].copy_from_slice(&[0b01_00_10, 0b00_01_10, 0b10_01_00]);
+            [2, 4, 4]
+        }
+        OpKind::LayerNorm => {
+            op.q = [5, 3, 0];
+            [4, 4, 2]
+        }
+        OpKind::Constant => {
+            op.inputs[0] = niwaki_blob::NO_INPUT;
+            [4, 4, 2]
+        }
+        OpKind::Embedding => {
+            op.q[0] = 16;
+            [4, 8, 3]
+        }
     };
     (op, output)
 }

@@ -5,6 +5,7 @@
 
 mod activation;
 mod pool;
+mod sequence;
 mod view;
 
 use niwaki_graph::{Graph, Node, Op, ValueId};
@@ -26,6 +27,9 @@ const RULES: &[Rule] = &[
     view::unit_transpose,
     activation::consecutive,
     activation::hard_sigmoid,
+    sequence::scaled_product,
+    sequence::product_of_scaled,
+    sequence::gelu_tanh,
     pool::padded,
     pool::separable_average,
     pool::global_average,

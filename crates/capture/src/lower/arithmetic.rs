@@ -28,12 +28,12 @@ impl Lowering<'_> {
             Ir::MulScalar(d) => self.affine(number(d.rhs), 0.0, &d.lhs, &d.out),
             Ir::DivScalar(d) => self.affine(1.0 / number(d.rhs), 0.0, &d.lhs, &d.out),
             Ir::Neg(d) => self.affine(-1.0, 0.0, &d.input, &d.out),
-            Ir::PowiScalar(d) if number(d.rhs) == 2.0 => self.square(&d.lhs, &d.out),
+            Ir::PowiScalar(d) => self.power(number(d.rhs), &d.lhs, &d.out),
             Ir::Clamp(d) => self.clamp(number(d.min), number(d.max), &d.tensor, &d.out),
             Ir::ClampMin(d) => self.clamp(number(d.rhs), f64::INFINITY, &d.lhs, &d.out),
             Ir::ClampMax(d) => self.clamp(f64::NEG_INFINITY, number(d.rhs), &d.lhs, &d.out),
             // Reductions are named here where they touch the batch, which no other wording would help with.
-            Ir::SumDim(d) | Ir::MaxDim(d) | Ir::MinDim(d) | Ir::ArgMax(d) if d.axis == 0 => Err(Problem::MixesBatch),
+            Ir::MaxDim(d) | Ir::MinDim(d) | Ir::ArgMax(d) if d.axis == 0 => Err(Problem::MixesBatch),
             _ => Err(Problem::NoCounterpart),
         }
     }
@@ -41,7 +41,7 @@ impl Lowering<'_> {
     pub(super) fn lower_float(&mut self, op: &FloatOperationIr) -> Result<Slot> {
         match op {
             FloatOperationIr::Tanh(d) => self.unary(Unary::Tanh, &d.input, &d.out),
-            FloatOperationIr::PowfScalar(d) if number(d.rhs) == 2.0 => self.square(&d.lhs, &d.out),
+            FloatOperationIr::PowfScalar(d) => self.power(number(d.rhs), &d.lhs, &d.out),
             _ => Err(Problem::NoCounterpart),
         }
     }
@@ -49,6 +49,7 @@ impl Lowering<'_> {
     pub(super) fn lower_activation(&mut self, op: &ActivationOperationIr) -> Result<Slot> {
         use ActivationOperationIr as Ir;
         match op {
+            Ir::Gelu(d) => self.unary(Unary::Gelu, &d.input, &d.out),
             Ir::Relu(d) => self.unary(Unary::Relu, &d.input, &d.out),
             Ir::Sigmoid(d) => self.unary(Unary::Sigmoid, &d.input, &d.out),
             Ir::LeakyRelu(d) => self.unary(Unary::LeakyRelu { slope: d.rhs.elem() }, &d.lhs, &d.out),
@@ -85,16 +86,24 @@ impl Lowering<'_> {
     }
 
     fn binary(&mut self, op: Binary, d: &BinaryOpIr) -> Result<Slot> {
-        let (a, b) = (self.value(&d.lhs)?, self.value(&d.rhs)?);
-        if d.lhs.shape != d.rhs.shape {
+        let (a, b) = (self.value_or_constant(&d.lhs)?, self.value_or_constant(&d.rhs)?);
+        if [a, b].iter().filter(|id| self.graph.value(**id).shape[..] != d.out.shape[1..]).count() > 1 {
             return Err(Problem::Broadcast(d.lhs.shape.to_vec(), d.rhs.shape.to_vec()));
         }
         self.emit(Op::Binary(op), &[a, b], &d.out)
     }
 
-    fn square(&mut self, x: &TensorIr, out: &TensorIr) -> Result<Slot> {
+    /// Squares and cubes are products.
+    fn power(&mut self, exponent: f64, x: &TensorIr, out: &TensorIr) -> Result<Slot> {
         let x = self.value(x)?;
-        self.emit(Op::Binary(Binary::Mul), &[x, x], out)
+        if exponent != 2.0 && exponent != 3.0 {
+            return Err(Problem::NoCounterpart);
+        }
+        let mut product = x;
+        if exponent == 3.0 {
+            product = self.push(Op::Binary(Binary::Mul), &[x, x], out)?;
+        }
+        self.emit(Op::Binary(Binary::Mul), &[product, x], out)
     }
 
     fn affine(&mut self, scale: f64, offset: f64, x: &TensorIr, out: &TensorIr) -> Result<Slot> {

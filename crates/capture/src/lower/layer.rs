@@ -1,7 +1,7 @@
 //! Lowering of layers: convolutions, linear layers, batch normalisation and pooling.
 
 use super::{Lowering, Problem, Result, Slot};
-use burn_ir::{BatchNormOpIr, MatmulOpIr, ModuleOperationIr, ReduceDimOpIr, TensorIr};
+use burn_ir::{BatchNormOpIr, MatmulOpIr, ModuleOperationIr, TensorIr};
 use niwaki_graph::{BatchNorm, Conv, Linear, Op, Pool, ValueId};
 
 impl Lowering<'_> {
@@ -24,6 +24,9 @@ impl Lowering<'_> {
                 self.layer(Op::Linear(Linear { weight, bias }), &d.x, &d.out)
             }
             Ir::BatchNorm(d) => self.lower_batch_norm(d),
+            Ir::LayerNorm(d) => self.lower_layer_norm(d),
+            Ir::Attention(d) => self.lower_attention(d),
+            Ir::Embedding(d) => self.lower_embedding(d),
             Ir::MaxPool1d(d) => {
                 let pool = window(&[d.kernel_size], &[d.stride], &[d.padding], false);
                 self.max_pool(pool, &[d.dilation], d.ceil_mode, &d.x, &d.out)
@@ -46,8 +49,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// A matrix product with a constant on the right is a linear layer; its bias is a later addition.
+    /// A matrix product with a constant on the right is a linear layer; its bias is a later addition. With an activation on
+    /// either side it is a product of values.
     pub(super) fn lower_matmul(&mut self, d: &MatmulOpIr) -> Result<Slot> {
+        if let (Slot::Value(_), Slot::Value(_)) = (self.slot(&d.lhs), self.slot(&d.rhs)) {
+            return self.lower_product(d);
+        }
         let shape = &d.rhs.shape;
         let (outer, matrix) = shape.split_at(shape.len().saturating_sub(2));
         if outer.iter().any(|size| *size != 1) {
@@ -95,22 +102,6 @@ impl Lowering<'_> {
             _ => return None,
         }
         Some(slot)
-    }
-
-    /// The mean over one spatial dimension is an average pooling over the whole of it.
-    pub(super) fn lower_mean(&mut self, d: &ReduceDimOpIr) -> Result<Slot> {
-        let x = self.value(&d.input)?;
-        if d.axis == 0 {
-            return Err(Problem::MixesBatch);
-        }
-        let shape = self.graph.value(x).shape.clone();
-        if !(2..=3).contains(&shape.len()) || d.axis == 1 {
-            return Err(Problem::NotSpatial(d.axis));
-        }
-        let kernel: Vec<usize> =
-            (1..shape.len()).map(|axis| if axis + 1 == d.axis { shape[axis] } else { 1 }).collect();
-        let pool = window(&kernel, &kernel, &vec![0; kernel.len()], true);
-        self.emit(Op::AvgPool(pool), &[x], &d.out)
     }
 
     fn layer(&mut self, op: Op, x: &TensorIr, out: &TensorIr) -> Result<Slot> {

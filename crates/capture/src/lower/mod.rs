@@ -5,6 +5,7 @@ mod layer;
 mod masked;
 mod movement;
 mod problem;
+mod sequence;
 
 use crate::constant::{Constant, Interned};
 use crate::record::Recording;
@@ -141,9 +142,11 @@ impl Lowering<'_> {
         match operation {
             OperationIr::Module(op) => self.lower_module(op),
             OperationIr::Float(_, FloatOperationIr::Matmul(op)) => self.lower_matmul(op),
-            OperationIr::BaseFloat(op) => self.lower_movement(op),
+            OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) => self.lower_movement(op),
+            OperationIr::Float(_, FloatOperationIr::IntoInt(op)) => self.lower_into_int(op),
             OperationIr::NumericFloat(_, NumericOperationIr::Pad(op)) => self.lower_pad(op),
             OperationIr::NumericFloat(_, NumericOperationIr::MeanDim(op)) => self.lower_mean(op),
+            OperationIr::NumericFloat(_, NumericOperationIr::SumDim(op)) => self.lower_sum(op),
             OperationIr::NumericFloat(_, op) => self.lower_numeric(op),
             OperationIr::Float(_, op) => self.lower_float(op),
             OperationIr::Activation(op) => self.lower_activation(op),
@@ -165,6 +168,11 @@ impl Lowering<'_> {
                 axes.swap(op.dim1, op.dim2);
                 constant.permuted(&axes)
             }),
+            OperationIr::BaseFloat(BaseOperationIr::Expand(op)) => self.expanded(&op.input, &op.out),
+            OperationIr::BaseFloat(BaseOperationIr::RepeatDim(op)) if op.dim == 0 => self.expanded(&op.tensor, &op.out),
+            OperationIr::BaseFloat(BaseOperationIr::Slice(op)) => {
+                self.constant(&op.tensor).and_then(|constant| constant.sliced(&op.ranges, &op.out))
+            }
             OperationIr::BaseFloat(BaseOperationIr::Ones(op)) => Some(filled(&op.out, 1.0)),
             OperationIr::BaseFloat(BaseOperationIr::Zeros(op)) => Some(filled(&op.out, 0.0)),
             OperationIr::NumericFloat(_, NumericOperationIr::Full(op)) => Some(filled(&op.out, op.value.elem())),
@@ -179,6 +187,13 @@ impl Lowering<'_> {
                 .find(|slot| matches!(slot, Slot::Computed(_)))
                 .unwrap_or_else(|| Slot::Computed(operation_name(operation))),
         }
+    }
+
+    /// A constant of one entry that is repeated for every sample stays one entry.
+    fn expanded(&self, from: &TensorIr, to: &TensorIr) -> Option<Constant> {
+        let constant = self.constant(from)?;
+        let same = constant.shape.first() == Some(&1) && constant.shape.get(1..) == to.shape.get(1..);
+        (same && to.shape.first() == Some(&self.batch)).then(|| constant.clone())
     }
 
     fn slot(&self, tensor: &TensorIr) -> &Slot {

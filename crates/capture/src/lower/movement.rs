@@ -89,7 +89,7 @@ impl Lowering<'_> {
     }
 
     fn lower_concat(&mut self, d: &CatOpIr) -> Result<Slot> {
-        let values = d.tensors.iter().map(|tensor| self.value(tensor)).collect::<Result<Vec<_>>>()?;
+        let values = d.tensors.iter().map(|tensor| self.value_or_constant(tensor)).collect::<Result<Vec<_>>>()?;
         match (d.dim.checked_sub(1), &values[..]) {
             (_, [single]) => Ok(Slot::Value(*single)),
             (Some(axis), _) => self.emit(Op::Concat { axis }, &values, &d.out),

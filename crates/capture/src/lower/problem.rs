@@ -17,6 +17,8 @@ pub(super) enum Problem {
     Broadcast(Vec<usize>, Vec<usize>),
     /// A constant stands where the graph takes activations.
     ConstantOperand(String),
+    /// Attention with a mask or a bias.
+    Mask,
     /// A weight is the result of arithmetic in the forward pass.
     ComputedParameter(String),
     /// A weight depends on the inputs.
@@ -56,23 +58,25 @@ impl Problem {
             ),
             Problem::Broadcast(a, b) => (
                 format!("its operands {a:?} and {b:?} differ in shape"),
-                "operands of one shape, or a plain number; a scale per channel can be a `BatchNorm`".into(),
+                "one operand of the full shape, the other with dimensions of size 1 where it is repeated".into(),
             ),
             Problem::ConstantOperand(what) => (
                 format!("it takes {what} as an activation"),
-                "a plain number, or a layer with a bias or a `BatchNorm` for one value per channel".into(),
+                "a `Param`, or a tensor that the model holds, with a first dimension of size 1; or a plain number"
+                    .into(),
             ),
             Problem::ComputedParameter(by) => (
                 format!("its weight is computed by `{by}` in the forward pass"),
                 "compute the weight once, before capture, and hold it as a `Param`".into(),
             ),
+            Problem::Mask => ("it masks or biases attention".into(), "sequences of one length, without a mask".into()),
             Problem::ActivationAsParameter => (
                 "its weight depends on the model's input".into(),
-                "layers whose weights are parameters; attention is not supported".into(),
+                "layers whose weights are parameters; `matmul` with the parameter on the right".into(),
             ),
             Problem::NotSpatial(axis) => (
-                format!("it averages dimension {axis}, which is not a spatial one"),
-                "spatial dimensions last, as in `x.swap_dims(1, 2)`, then `x.mean_dim(2)`".into(),
+                format!("it averages dimension {axis} of more than four"),
+                "`flatten` before, so that a sample has at most three dimensions".into(),
             ),
             Problem::DilatedPool => {
                 ("its window is dilated".into(), "a dilation of 1, or a larger window or stride".into())
@@ -98,9 +102,9 @@ impl Problem {
 /// What to write instead of an operation that the graph does not have.
 fn alternative(operation: &str) -> &'static str {
     match operation {
-        "Gelu" | "Erf" | "PRelu" | "LogSigmoid" => "`relu`, `leaky_relu`, `hard_swish` or `silu`",
+        "Erf" | "PRelu" | "LogSigmoid" => "`relu`, `leaky_relu`, `gelu`, `hard_swish` or `silu`",
         "Abs" => "`relu(x.clone()) + relu(x.neg())`",
-        "LayerNorm" => "`BatchNorm`, which folds into the layer before it",
+        "LayerNorm" => "normalisation of the last dimension of a sample",
         "LogSoftmax" | "Softmin" => {
             "`softmax`, or the bare logits: the largest is the same, and the loss can do the rest"
         }
@@ -108,27 +112,31 @@ fn alternative(operation: &str) -> &'static str {
         "ConvTranspose1d" | "ConvTranspose2d" | "ConvTranspose3d" | "Interpolate" | "GridSample2d" => {
             "no upsampling: `Conv1d`/`Conv2d`, pooling and `Linear` only"
         }
-        "Embedding" | "Gather" | "Select" | "GatherNd" | "ArgMax" | "ArgMin" | "TopK" | "OneHot" => {
+        "Embedding" => "indices that are an input of the model: `Ids` in the example shapes, or `x.int()`",
+        "Gather" | "Select" | "GatherNd" | "ArgMax" | "ArgMin" | "TopK" | "OneHot" => {
             "float inputs and outputs: look up or rank outside of the model"
         }
-        "Attention" | "Matmul" => "`Linear`, or `Conv1d` over the sequence; attention is not supported",
+        "Attention" | "Matmul" => "`MultiHeadAttention`, or `Linear` with the weight on the right",
         "Slice" | "Unfold" | "Unfold4d" => "a strided convolution or pooling; two layers in place of one that is split",
         "Flip" | "RepeatDim" | "Expand" | "Scatter" | "SliceAssign" => "`cat`, `reshape` or `swap_dims`",
         "MaxPool1dWithIndices" | "MaxPool2dWithIndices" => "`MaxPool1d` or `MaxPool2d`, without indices",
+        "MaskFill" => "sequences of one length, without a mask; or `relu`, `leaky_relu` or `clamp` in its place",
         "MaxDim" | "MinDim" | "Max" | "Min" => "`MaxPool1d` or `MaxPool2d` over the whole input",
-        "SumDim" | "SumDims" | "Sum" => "`mean_dim` over the spatial dimensions, times their size",
-        "Mean" => "`mean_dim` over each spatial dimension",
+        "SumDims" | "Sum" => "`sum_dim` over each dimension",
+        "Mean" => "`mean_dim` over each dimension",
         "Div" | "Recip" => "division by a plain number, or `mul`",
         "Exp" | "Log" | "Log1p" | "Sqrt" | "Powf" | "PowfScalar" | "Powi" | "PowiScalar" => {
             "`sigmoid`, `tanh` or `softmax`; `x.clone() * x` for a square"
         }
-        "MaskWhere" | "MaskFill" | "Greater" | "GreaterElem" | "Lower" | "LowerElem" | "Equal" | "EqualElem" => {
+        "MaskWhere" | "Greater" | "GreaterElem" | "Lower" | "LowerElem" | "Equal" | "EqualElem" => {
             "`relu`, `leaky_relu` or `clamp` in place of a mask"
         }
-        "Cast" | "IntoInt" => "`f32` throughout: quantisation to int8 comes after capture",
+        "IntoInt" => "`x.int()` on an input of the model itself, or `Ids` in the example shapes",
+        "Cast" => "`f32` throughout: quantisation to int8 comes after capture",
         _ => {
-            "conv1d, conv2d, linear, batch norm, relu, clamp, sigmoid, tanh, leaky_relu, hard_sigmoid, hard_swish, add, \
-             sub, mul, cat, max, average and adaptive pooling, mean_dim, reshape, permute, pad, softmax"
+            "conv1d, conv2d, linear, batch and layer norm, attention, embedding, relu, clamp, sigmoid, tanh, gelu, \
+             leaky_relu, hard_sigmoid, hard_swish, add, sub, mul, matmul, cat, max, average and adaptive pooling, \
+             mean_dim, reshape, permute, pad, softmax"
         }
     }
 }

@@ -303,6 +303,7 @@ impl<'a> Patches<'a> {
     }
 
     /// Taps that are no neighbours, one by one.
+    #[cold]
     fn dilated(&self, [y, x]: [usize; 2], to: *mut u32) {
         let (op, channels) = (self.op, self.op.input.channels);
         let (height, width) = (op.window.kernel[0], op.window.kernel[1].max(1));

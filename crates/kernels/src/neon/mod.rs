@@ -6,6 +6,7 @@
 
 mod add;
 mod avg_pool;
+mod block;
 mod connected;
 mod conv2d;
 mod conv2d_dot;
@@ -16,6 +17,7 @@ mod load;
 mod max_pool;
 mod mul;
 mod requantise;
+mod sdot;
 
 use crate::{Isa, Operands, simd};
 use niwaki_blob::{Op, OpKind};
@@ -38,7 +40,7 @@ pub(crate) fn run<const OPS: u32>(
     op: &Op<'_>,
     operands: Operands<'_>,
     output: &mut [i8],
-    _scratch: &mut [i8],
+    scratch: &mut [i8],
 ) -> bool {
     use Operands::{InPlaceWith, One, Two};
     // A constant guard: what it excludes is not linked.
@@ -64,6 +66,14 @@ pub(crate) fn run<const OPS: u32>(
             // SAFETY: the target has NEON.
             false => unsafe { fully_connected::fully_connected(op, x, output) },
         },
+        (Op::BlockConv2d(op), One(x)) if has(OPS, OpKind::BlockConv2d) => {
+            // SAFETY: the target has NEON, and `dot` says whether the CPU has dot products.
+            unsafe { block::conv2d(dot, op, x, output, scratch) }
+        }
+        (Op::BlockFullyConnected(op), One(x)) if has(OPS, OpKind::BlockFullyConnected) => {
+            // SAFETY: as above.
+            unsafe { block::fully_connected(dot, op, x, output, scratch) }
+        }
         (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => {
             // SAFETY: the target has NEON.
             unsafe { add::add(op, a, b, output) }

@@ -19,6 +19,12 @@ pub(super) struct Rule {
 }
 
 impl Rule {
+    /// [`Rule::new`], for callers without the target feature.
+    pub(super) fn of(scalars: &Scalars) -> Self {
+        // SAFETY: every 64-bit Arm target has NEON.
+        unsafe { Self::new(scalars) }
+    }
+
     #[inline]
     #[target_feature(enable = "neon")]
     pub(super) fn new(scalars: &Scalars) -> Self {

@@ -54,7 +54,8 @@ impl Problem {
         let operands = match (self.in_place, self.kind) {
             (true, OpKind::Add | OpKind::Mul) => Operands::InPlaceWith(&b[offset..]),
             (true, _) => Operands::InPlace,
-            (false, OpKind::Add | OpKind::Mul) => Operands::Two(&a[offset..], &b[offset..]),
+            (false, OpKind::Constant) => Operands::None,
+            (false, OpKind::Add | OpKind::Mul | OpKind::MatMul) => Operands::Two(&a[offset..], &b[offset..]),
             (false, _) => Operands::One(&a[offset..]),
         };
         let done = run::<ALL_OPS>(isa, &op, operands, &mut output[place.clone()], &mut scratch[..scratch_len]);

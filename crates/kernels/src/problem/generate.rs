@@ -3,6 +3,7 @@
 mod element;
 mod layout;
 mod packed;
+mod sequence;
 mod window;
 
 use super::{Problem, Variant};
@@ -12,11 +13,12 @@ use alloc::boxed::Box;
 pub fn all(seed: u64) -> impl Iterator<Item = Problem> {
     let filled = Variant::ALL.iter().enumerate().flat_map(move |(at, variant)| {
         let seed = seed.wrapping_mul(31).wrapping_add(at as u64);
-        let parts: [Box<dyn Iterator<Item = Problem>>; 4] = [
+        let parts: [Box<dyn Iterator<Item = Problem>>; 5] = [
             Box::new(window::all(*variant, seed)),
             Box::new(element::all(*variant, seed)),
             Box::new(packed::all(*variant, seed)),
             Box::new(packed::in_blocks(*variant, seed)),
+            Box::new(sequence::all(*variant, seed)),
         ];
         parts.into_iter().flatten()
     });

@@ -19,8 +19,9 @@ pub use variant::{Fill, Level, Variant};
 
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use niwaki_blob::{
-    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Conv2d, FullyConnected, Lut,
-    MaxPool, Op, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, Requantise, Shape, Softmax, Transpose, Window,
+    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Constant, Conv2d, Embedding,
+    FullyConnected, LayerNorm, Lut, MatMul, MaxPool, Op, PackedConv2d, PackedFullyConnected, PackedWeights, Pad,
+    Requantise, Shape, Softmax, Transpose, Window,
 };
 
 /// One operation with parameters and operands. Fields that its kind does not use hold nothing of interest.
@@ -32,6 +33,8 @@ pub struct Problem {
     pub kind: OpKind,
     /// Shape of the first operand.
     pub input: Shape,
+    /// Shape of the second operand of a product of activations.
+    pub second: Shape,
     /// Shape of the output.
     pub output: Shape,
     /// Sliding window.
@@ -40,13 +43,13 @@ pub struct Problem {
     pub groups: usize,
     /// Zero points of the operands.
     pub input_zero_points: [i8; 2],
-    /// Weights, or the table of a LUT.
+    /// Weights, the table of a LUT or of an embedding, constant data.
     pub weights: Vec<i8>,
     /// The table of a softmax.
     pub table: Vec<u16>,
-    /// Biases.
+    /// Biases; the addends of a layer normalisation.
     pub bias: Vec<i32>,
-    /// Multipliers.
+    /// Multipliers; the factors of a layer normalisation.
     pub multipliers: Vec<i32>,
     /// Left shift before the multiplier.
     pub shift: u32,
@@ -60,9 +63,13 @@ pub struct Problem {
     pub origin: [usize; 3],
     /// Permutation of a transpose.
     pub perm: [usize; 3],
+    /// Orders of the dimensions of a product's operands and output.
+    pub orders: [[usize; 3]; 3],
+    /// Of a layer normalisation.
+    pub epsilon: u64,
     /// Whether the first operand lies in the output.
     pub in_place: bool,
-    /// Rows of a group of packed weights, or of a block.
+    /// Rows of a group of packed weights, of a block, or of an embedding's table.
     pub rows: usize,
     /// Blocks of a unit of block weights.
     pub unit: usize,
@@ -72,7 +79,7 @@ pub struct Problem {
     pub plain: Option<Box<Problem>>,
     /// First operand.
     pub a: Vec<i8>,
-    /// Second operand, of an add or a mul.
+    /// Second operand, of an add, a mul or a matmul.
     pub b: Vec<i8>,
 }
 
@@ -83,6 +90,7 @@ impl Problem {
             name,
             kind,
             input,
+            second: input,
             output,
             window: Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], padding: [0; 2] },
             groups: 1,
@@ -97,6 +105,8 @@ impl Problem {
             q: [0; 3],
             origin: [0; 3],
             perm: [0, 1, 2],
+            orders: [[0, 1, 2]; 3],
+            epsilon: 0,
             in_place: false,
             rows: 0,
             unit: 0,
@@ -153,6 +163,25 @@ impl Problem {
                 outputs: output.elements(),
                 blocks: self.blocks(),
             }),
+            OpKind::MatMul => Op::MatMul(MatMul {
+                input_zero_points: self.input_zero_points,
+                multiplier: self.multipliers[0],
+                shift: self.shift,
+                zero_point: self.zero_point,
+                activation: self.activation,
+                ..MatMul::new([input, self.second, output], self.orders)
+            }),
+            OpKind::LayerNorm => Op::LayerNorm(LayerNorm {
+                shape: output,
+                epsilon: self.epsilon,
+                gamma: &self.multipliers,
+                beta: &self.bias,
+                activation: self.activation,
+            }),
+            OpKind::Constant => Op::Constant(Constant { data: &self.weights }),
+            OpKind::Embedding => {
+                Op::Embedding(Embedding { rows: self.rows, channels: output.channels, table: &self.weights })
+            }
         }
     }
 

@@ -1,18 +1,22 @@
-//! Element-wise sum.
+//! Element-wise sum. A second operand that is shorter is taken again and again.
 
 use niwaki_blob::{ADD_SHIFT, Binary};
 
 /// `output = clamp((a * q[0] + b * q[1] + q[2]) >> 16)`.
 pub fn add(op: &Binary, a: &[i8], b: &[i8], output: &mut [i8]) {
-    for ((out, a), b) in output.iter_mut().zip(a).zip(b) {
-        *out = sum(op, *a, *b);
+    for (output, a) in output.chunks_mut(b.len().max(1)).zip(a.chunks(b.len().max(1))) {
+        for ((out, a), b) in output.iter_mut().zip(a).zip(b) {
+            *out = sum(op, *a, *b);
+        }
     }
 }
 
 /// [`add`] with its first operand in `output`.
 pub fn add_in_place(op: &Binary, b: &[i8], output: &mut [i8]) {
-    for (out, b) in output.iter_mut().zip(b) {
-        *out = sum(op, *out, *b);
+    for output in output.chunks_mut(b.len().max(1)) {
+        for (out, b) in output.iter_mut().zip(b) {
+            *out = sum(op, *out, *b);
+        }
     }
 }
 

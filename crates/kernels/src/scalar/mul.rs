@@ -1,18 +1,22 @@
-//! Element-wise product.
+//! Element-wise product. A second operand that is shorter is taken again and again.
 
 use niwaki_blob::{Binary, multiply_round};
 
 /// `output = clamp(zero_point + multiply_round(((a - za) * (b - zb)) << shift, q[0]))`.
 pub fn mul(op: &Binary, a: &[i8], b: &[i8], output: &mut [i8]) {
-    for ((out, a), b) in output.iter_mut().zip(a).zip(b) {
-        *out = product(op, *a, *b);
+    for (output, a) in output.chunks_mut(b.len().max(1)).zip(a.chunks(b.len().max(1))) {
+        for ((out, a), b) in output.iter_mut().zip(a).zip(b) {
+            *out = product(op, *a, *b);
+        }
     }
 }
 
 /// [`mul`] with its first operand in `output`.
 pub fn mul_in_place(op: &Binary, b: &[i8], output: &mut [i8]) {
-    for (out, b) in output.iter_mut().zip(b) {
-        *out = product(op, *out, *b);
+    for output in output.chunks_mut(b.len().max(1)) {
+        for (out, b) in output.iter_mut().zip(b) {
+            *out = product(op, *out, *b);
+        }
     }
 }
 

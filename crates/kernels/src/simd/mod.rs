@@ -14,6 +14,8 @@ mod stack;
 
 pub(crate) use conv2d::{Panels, Pixels, Place, Tile, conv2d};
 pub(crate) use depthwise_conv2d::{Run, Slice, Taps, depthwise_conv2d};
+#[cfg(target_arch = "aarch64")]
+pub(crate) use geometry::counts;
 pub(crate) use geometry::fits;
 use stack::Stack;
 

@@ -99,6 +99,33 @@ proptest! {
     }
 
     #[test]
+    fn matmul(
+        sizes in [1usize..4, 1usize..9, 1usize..9, 1usize..40],
+        orders in [Just([0, 1, 2]).prop_shuffle(), Just([0, 1, 2]).prop_shuffle(), Just([0, 1, 2]).prop_shuffle()],
+        variant in variant(),
+        seed: u64,
+    ) {
+        check(&Problem::matmul(sizes, orders, variant, seed));
+    }
+
+    #[test]
+    fn layer_norm(pixels in 1usize..4, channels in 1usize..300, variant in variant(), seed: u64) {
+        check(&Problem::layer_norm(pixels, channels, variant, seed));
+    }
+
+    #[test]
+    fn looked_up(elements in 1usize..20, rows in 1usize..=256, channels in 1usize..20, variant in variant(), seed: u64) {
+        check(&Problem::embedding(elements, rows, channels, variant, seed));
+    }
+
+    #[test]
+    fn repeated(shape in [1usize..5, 1usize..6, 1usize..20], in_place: bool, variant in variant(), seed: u64) {
+        for kind in [OpKind::Add, OpKind::Mul] {
+            check(&Problem::repeated(kind, shape, in_place, variant, seed));
+        }
+    }
+
+    #[test]
     fn placed(input in [1usize..6, 1..6, 1..20], origin in [0usize..4, 0..4, 0..4], rest in [0usize..4, 0..4, 0..4], seed: u64) {
         let output = [0, 1, 2].map(|axis| origin[axis] + input[axis] + rest[axis]);
         check(&Problem::placed(OpKind::Concat, input, output, origin, seed));

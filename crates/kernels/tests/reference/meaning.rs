@@ -1,6 +1,9 @@
 //! The integer rules against real arithmetic: what a planner has to put into an operation, and how near it comes.
 
-use niwaki_blob::{Activation, AvgPool, Binary, FullyConnected, Requantise, Shape, Softmax, Window, round_multiplier};
+use niwaki_blob::{
+    Activation, AvgPool, Binary, FullyConnected, LayerNorm, MatMul, Requantise, Shape, Softmax, Window,
+    round_multiplier,
+};
 use niwaki_kernels::{problem::Random, scalar};
 
 const FULL: Activation = Activation { min: i8::MIN, max: i8::MAX };
@@ -117,6 +120,70 @@ fn softmax_is_a_real_softmax() {
         let sum: f64 = input.iter().map(|x| (f64::from(*x) * scale).exp()).sum();
         for (x, found) in input.iter().zip(output) {
             near(found, (f64::from(*x) * scale).exp() / sum, 1.0 / 256.0, -128);
+        }
+    }
+}
+
+#[test]
+fn matmul_is_a_real_product_of_activations() {
+    let random = &mut Random::new(9);
+    let (sa, za, sb, zb, so, zo) = (0.03, -3, 0.11, 17, 0.4, -20);
+    let shape = |height, width, channels| Shape { height, width, channels };
+    // Three heads of five rows and seven columns, eight terms each, side by side in memory.
+    let (a_shape, b_shape, out_shape) = (shape(5, 3, 8), shape(7, 3, 8), shape(3, 5, 7));
+    let [a, b] = [a_shape, b_shape].map(|s| (0..s.elements()).map(|_| random.int8()).collect::<Vec<_>>());
+    let op = MatMul {
+        input_zero_points: [za, zb],
+        multiplier: round_multiplier(sa * sb / so, 0).unwrap(),
+        zero_point: zo,
+        ..MatMul::new([a_shape, b_shape, out_shape], [[1, 0, 2], [1, 0, 2], [0, 1, 2]])
+    };
+    let mut output = [0; 105];
+    scalar::matmul(&op, &a, &b, &mut output);
+    for (at, found) in output.into_iter().enumerate() {
+        let (head, row, column) = (at / 35, at / 7 % 5, at % 7);
+        let term = |t| real(a[(row * 3 + head) * 8 + t], sa, za) * real(b[(column * 3 + head) * 8 + t], sb, zb);
+        near(found, (0..8).map(term).sum(), so, zo);
+    }
+}
+
+/// A real layer normalisation of random pixels, wide and narrow, flat and spread; the integer one is within 0.53 output
+/// steps of it.
+#[test]
+fn layer_norm_is_a_real_layer_norm() {
+    let random = &mut Random::new(10);
+    let (si, so, zo) = (0.04, 0.031, -9);
+    for channels in [1usize, 2, 3, 8, 32, 64, 257, 1024] {
+        for spread in [0i64, 1, 3, 20, 128] {
+            let pixel: Vec<i8> =
+                (0..channels).map(|_| random.between(-spread, spread).clamp(-128, 127) as i8).collect();
+            let gamma: Vec<f64> = (0..channels).map(|_| random.between(-2000, 2000) as f64 / 1000.0).collect();
+            let beta: Vec<f64> = (0..channels).map(|_| random.between(-1000, 1000) as f64 / 1000.0).collect();
+            let epsilon = 1e-5;
+            let fixed_gamma: Vec<i32> = gamma.iter().map(|g| (g / so * 4096.0).round() as i32).collect();
+            let fixed_beta: Vec<i32> =
+                beta.iter().map(|b| ((b / so + f64::from(zo)) * 65536.0).round() as i32).collect();
+            let op = LayerNorm {
+                shape: Shape { height: 1, width: 1, channels },
+                epsilon: (epsilon * (channels * channels) as f64 / (si * si)).round() as u64,
+                gamma: &fixed_gamma,
+                beta: &fixed_beta,
+                activation: FULL,
+            };
+            let mut output = vec![0; channels];
+            scalar::layer_norm(&op, &pixel, &mut output);
+            let reals: Vec<f64> = pixel.iter().map(|x| f64::from(*x) * si).collect();
+            let mean = reals.iter().sum::<f64>() / channels as f64;
+            let variance = reals.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / channels as f64;
+            // What the writer rounds is no error of the kernel: epsilon as it was stored.
+            let stored = op.epsilon as f64 * si * si / (channels * channels) as f64;
+            for (at, found) in output.into_iter().enumerate() {
+                // A flat pixel has no deviation to divide.
+                let deviation = (variance + stored).sqrt();
+                let normal = if deviation > 0.0 { (reals[at] - mean) / deviation } else { 0.0 };
+                let ideal = ((normal * gamma[at] + beta[at]) / so + f64::from(zo)).clamp(-128.0, 127.0);
+                assert!((f64::from(found) - ideal).abs() <= 0.53, "{channels} {spread}: {found} for {ideal}");
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! SPEC.md's formulas, one output at a time, in 128-bit integers and with explicit indices.
 
-use niwaki_blob::{Activation, Binary, Conv2d, Op, Requantise, Shape, Window};
+use niwaki_blob::{Activation, Binary, Conv2d, LayerNorm, MatMul, Op, Requantise, Shape, Window};
 use niwaki_kernels::problem::Problem;
 
 /// The output of a problem.
@@ -32,7 +32,7 @@ type Read<'a> = dyn Fn(i128, i128, i128) -> Option<i128> + 'a;
 
 fn element(problem: &Problem, x: &Read<'_>, index: [i128; 3], at: usize) -> i8 {
     let [y, column, channel] = index;
-    let pair = || (i128::from(problem.a[at]), i128::from(problem.b[at]));
+    let pair = || (i128::from(problem.a[at]), i128::from(problem.b[at % problem.b.len()]));
     match problem.op() {
         Op::Conv2d(op) => convolution(&op, x, index, false),
         Op::DepthwiseConv2d(op) => convolution(&op, x, index, true),
@@ -78,6 +78,13 @@ fn element(problem: &Problem, x: &Read<'_>, index: [i128; 3], at: usize) -> i8 {
         | Op::SparseFullyConnected(_)
         | Op::BlockConv2d(_)
         | Op::BlockFullyConnected(_) => unreachable!("solved as the plain problem that it was"),
+        Op::MatMul(op) => matmul(problem, &op, index),
+        Op::LayerNorm(op) => layer_norm(&op, &problem.a[at / op.shape.channels * op.shape.channels..], at),
+        Op::Constant(op) => op.data[at],
+        Op::Embedding(op) => {
+            let row = (i32::from(problem.a[at / op.channels]) + 128).min(op.rows as i32 - 1);
+            op.table[row as usize * op.channels + at % op.channels]
+        }
         Op::Transpose(op) => {
             let mut source = [0; 3];
             for (axis, position) in op.perm.into_iter().zip(index) {
@@ -125,6 +132,43 @@ fn convolution(op: &Conv2d<'_>, x: &Read<'_>, [y, column, channel]: [i128; 3], d
         }
     }
     requantised(acc, channel as usize, &op.requantise)
+}
+
+/// Operands are found through the problem's shapes and orders, not through the operation's strides.
+fn matmul(problem: &Problem, op: &MatMul, index: [i128; 3]) -> i8 {
+    let [matrix, row, column] = problem.orders[2].map(|axis| index[axis]);
+    let read = |data: &[i8], shape: Shape, order: [usize; 3], logical: [i128; 3]| {
+        let mut place = [0; 3];
+        for (axis, position) in order.into_iter().zip(logical) {
+            place[axis] = position;
+        }
+        i128::from(data[((place[0] * shape.width as i128 + place[1]) * shape.channels as i128 + place[2]) as usize])
+    };
+    let [za, zb] = op.input_zero_points.map(i128::from);
+    let term = |t: i128| {
+        let a = read(&problem.a, problem.input, problem.orders[0], [matrix, row, t]);
+        let b = read(&problem.b, problem.second, problem.orders[1], [matrix, column, t]);
+        (a - za) * (b - zb)
+    };
+    let acc = (0..op.terms as i128).map(term).sum();
+    scaled(acc, op.multiplier, op.shift, op.zero_point, op.activation)
+}
+
+/// One output from its pixel.
+fn layer_norm(op: &LayerNorm<'_>, pixel: &[i8], at: usize) -> i8 {
+    let (n, channel) = (op.shape.channels as i128, at % op.shape.channels);
+    let pixel = &pixel[..op.shape.channels];
+    let sum: i128 = pixel.iter().map(|x| i128::from(*x)).sum();
+    let squares: i128 = pixel.iter().map(|x| i128::from(*x) * i128::from(*x)).sum();
+    let s = (n * squares - sum * sum + i128::from(op.epsilon)).max(1);
+    // The number of bits that are brought to the top two of 64, an even number.
+    let k = (0..32).filter(|k| s << (2 * k) < 1 << 64).max().unwrap();
+    let m = (s << (2 * k)) >> 32;
+    let root = (0..1 << 16).rev().find(|root| root * root <= m).unwrap();
+    let inverse = (1i128 << 31) / root;
+    let a = ((n * i128::from(pixel[channel]) - sum) * inverse * 16).div_euclid(1 << (31 - k));
+    let scaled = a * i128::from(op.gamma[channel]) + i128::from(op.beta[channel]) * (1 << 16) + (1 << 31);
+    clamped(scaled.div_euclid(1 << 32), op.activation)
 }
 
 fn product(a: i8, b: i8) -> i128 {

@@ -61,7 +61,7 @@ impl Tracer<'_> {
     }
 
     /// The channels that a weight yields: new ones, or those of its earlier use.
-    fn produce(&mut self, weight: ParamId, axis: usize, node: usize) -> Vec<Atom> {
+    pub(super) fn produce(&mut self, weight: ParamId, axis: usize, node: usize) -> Vec<Atom> {
         let atoms = match self.axes.get(&(weight, axis)) {
             Some(known) => known.atoms.clone(),
             None => self.atoms.fresh(self.graph.param(weight).shape[axis]),
@@ -71,7 +71,7 @@ impl Tracer<'_> {
     }
 
     /// A parameter with one element per channel, whatever dimensions of size 1 surround it.
-    fn vector(&mut self, param: Option<ParamId>, channels: &[Atom], role: Role, node: usize) {
+    pub(super) fn vector(&mut self, param: Option<ParamId>, channels: &[Atom], role: Role, node: usize) {
         if let Some(param) = param {
             let axis = self.graph.param(param).shape.iter().position(|size| *size == channels.len());
             self.register(param, axis.unwrap_or(0), channels, role, node);

@@ -3,6 +3,7 @@
 mod layer;
 mod layout;
 mod reshape;
+mod sequence;
 
 use crate::{
     PruneError, Role,
@@ -77,6 +78,9 @@ struct Tracer<'g> {
 impl Tracer<'_> {
     /// The dimensions of the value that a node yields.
     fn node(&mut self, index: usize, node: &Node) -> Vec<Dim> {
+        if let Op::Constant(data) = node.op {
+            return self.constant(index, data);
+        }
         let x = self.dims[node.inputs[0].0].clone();
         let shape = self.graph.value(node.inputs[0]).shape.clone();
         match &node.op {
@@ -84,10 +88,11 @@ impl Tracer<'_> {
             Op::Linear(linear) => self.linear(index, linear, &x, &shape),
             Op::BatchNorm(norm) => self.batch_norm(index, norm, &x, &shape),
             Op::Unary(_) => x,
-            Op::Binary(_) => {
-                let other = self.dims[node.inputs[1].0].clone();
-                x.iter().zip(&other).map(|(a, b)| self.couple(a, b)).collect()
-            }
+            Op::Binary(_) => self.binary(node),
+            Op::MatMul(product) => self.matmul(node, product),
+            Op::LayerNorm(norm) => self.layer_norm(index, norm, &x, &shape),
+            Op::Embedding(table) => self.embedding(index, *table, &x),
+            Op::Constant(_) => unreachable!("handled above"),
             Op::Concat { axis } => self.concat(node, *axis),
             Op::MaxPool(_) | Op::AvgPool(_) => self.windowed(&node.name, &x),
             Op::GlobalAvgPool { keep_dims } => self.global_pool(&node.name, &x, *keep_dims),

@@ -1,6 +1,6 @@
 //! A graph interpreter in plain loops: obvious enough to judge the pruner by.
 
-use niwaki_graph::{BatchNorm, Binary, Conv, Graph, Linear, Node, Op, Pool};
+use niwaki_graph::{BatchNorm, Binary, Conv, Graph, LayerNorm, Linear, MatMul, Node, Op, Pool};
 
 /// A value: its per-sample shape and its elements.
 #[derive(Clone, Debug)]
@@ -26,6 +26,9 @@ pub(crate) fn run(graph: &Graph, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
 }
 
 fn apply(graph: &Graph, node: &Node, operands: &[&Tensor]) -> Vec<f32> {
+    if let Op::Constant(data) = node.op {
+        return graph.param(data).data.clone();
+    }
     let x = operands[0];
     let out = &graph.value(node.output).shape;
     match &node.op {
@@ -34,8 +37,12 @@ fn apply(graph: &Graph, node: &Node, operands: &[&Tensor]) -> Vec<f32> {
         Op::BatchNorm(norm) => batch_norm(graph, norm, x),
         Op::Unary(unary) => x.data.iter().map(|x| unary.apply(*x)).collect(),
         Op::Binary(binary) => {
-            let pairs = x.data.iter().zip(&operands[1].data);
-            pairs
+            let stretched = |operand: &Tensor, place: usize| {
+                let index = indices(place, out).into_iter().zip(&operand.shape);
+                at(operand, index.map(|(index, size)| if *size == 1 { 0 } else { index }))
+            };
+            (0..out.iter().product())
+                .map(|place| (stretched(x, place), stretched(operands[1], place)))
                 .map(|(a, b)| match binary {
                     Binary::Add => a + b,
                     Binary::Sub => a - b,
@@ -57,6 +64,13 @@ fn apply(graph: &Graph, node: &Node, operands: &[&Tensor]) -> Vec<f32> {
         Op::Transpose { perm } => transpose(x, perm),
         Op::Pad { padding, value } => pad(x, padding, *value, out),
         Op::Softmax { axis } => softmax(x, *axis),
+        Op::MatMul(product) => matmul(product, x, operands[1], out),
+        Op::LayerNorm(norm) => layer_norm(graph, norm, x),
+        Op::Embedding(table) => {
+            let (table, columns) = (graph.param(*table), graph.param(*table).shape[1]);
+            x.data.iter().flat_map(|x| table.data[*x as usize * columns..][..columns].to_vec()).collect()
+        }
+        Op::Constant(_) => unreachable!("handled above"),
     }
 }
 
@@ -107,6 +121,32 @@ fn linear(graph: &Graph, layer: &Linear, x: &Tensor) -> Vec<f32> {
         }
     }
     data
+}
+
+fn matmul(product: &MatMul, a: &Tensor, b: &Tensor, out: &[usize]) -> Vec<f32> {
+    let terms = *a.shape.last().expect("two dimensions at least");
+    let element = |place: usize| {
+        let index = indices(place, out);
+        let (outer, [row, column]) = index.split_last_chunk().expect("two dimensions at least");
+        let read = |x: &Tensor, pair: [usize; 2]| at(x, outer.iter().copied().chain(pair));
+        let term = |t| read(a, [*row, t]) * read(b, if product.transposed { [*column, t] } else { [t, *column] });
+        (0..terms).map(term).sum::<f32>() * product.scale
+    };
+    (0..out.iter().product()).map(element).collect()
+}
+
+fn layer_norm(graph: &Graph, norm: &LayerNorm, x: &Tensor) -> Vec<f32> {
+    let gamma = &graph.param(norm.gamma).data;
+    let size = gamma.len() as f32;
+    let normal = x.data.chunks(gamma.len()).flat_map(|row| {
+        let mean = row.iter().sum::<f32>() / size;
+        let variance = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / size;
+        row.iter().map(move |x| (x - mean) / (variance + norm.epsilon as f32).sqrt())
+    });
+    let scaled = normal.zip(gamma.iter().cycle()).enumerate().map(|(at, (x, gamma))| {
+        x * gamma + norm.beta.map_or(0.0, |beta| graph.param(beta).data[at % graph.param(beta).data.len()])
+    });
+    scaled.collect()
 }
 
 fn batch_norm(graph: &Graph, norm: &BatchNorm, x: &Tensor) -> Vec<f32> {

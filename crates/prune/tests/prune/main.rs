@@ -2,6 +2,7 @@
 
 mod agreement;
 mod allocation;
+mod attention;
 mod coupling;
 mod coupling_layout;
 mod decision;

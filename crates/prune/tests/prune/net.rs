@@ -1,6 +1,6 @@
 //! Builds graphs with random weights in a few words.
 
-use niwaki_graph::{BatchNorm, Binary, Conv, Graph, Linear, Op, ParamId, Pool, Unary, ValueId};
+use niwaki_graph::{BatchNorm, Binary, Conv, Graph, LayerNorm, Linear, MatMul, Op, ParamId, Pool, Unary, ValueId};
 
 /// Pseudo-random numbers that are the same everywhere (xorshift64*).
 pub(crate) struct Random(u64);
@@ -107,6 +107,35 @@ impl Net {
         let var = self.graph.add_param(format!("{name}.var"), vec![channels], var);
         let norm = BatchNorm { gamma, beta, mean, var, epsilon: 1e-5, momentum: 0.1 };
         self.push(name, Op::BatchNorm(norm), &[x])
+    }
+
+    pub(crate) fn layer_norm(&mut self, name: &str, x: ValueId) -> ValueId {
+        let size = *self.shape(x).last().expect("not a scalar");
+        let [gamma, beta] = ["gamma", "beta"].map(|part| self.param(format!("{name}.{part}"), &[size], 2));
+        self.push(name, Op::LayerNorm(LayerNorm { gamma, beta: Some(beta), epsilon: 1e-5 }), &[x])
+    }
+
+    pub(crate) fn constant(&mut self, name: &str, shape: &[usize]) -> ValueId {
+        let data = self.param(name.into(), shape, 4);
+        self.push(name, Op::Constant(data), &[])
+    }
+
+    /// Self-attention over `[tokens, width]` as Burn's module does it; the inner width may be another.
+    pub(crate) fn attention(&mut self, name: &str, x: ValueId, heads: usize, size: usize) -> ValueId {
+        let [tokens, width] = self.shape(x)[..] else { panic!("a sequence") };
+        let [query, key, value] = ["query", "key", "value"].map(|part| {
+            let y = self.linear(&format!("{name}.{part}"), x, heads * size);
+            let y = self.reshape(&format!("{name}.{part}.split"), y, &[tokens, heads, size]);
+            self.transpose(&format!("{name}.{part}.heads"), y, &[1, 0, 2])
+        });
+        let product = MatMul { transposed: true, scale: 1.0 / (size as f32).sqrt() };
+        let scores = self.push(&format!("{name}.scores"), Op::MatMul(product), &[query, key]);
+        let weights = self.push(&format!("{name}.weights"), Op::Softmax { axis: 2 }, &[scores]);
+        let product = MatMul { transposed: false, scale: 1.0 };
+        let context = self.push(&format!("{name}.context"), Op::MatMul(product), &[weights, value]);
+        let y = self.transpose(&format!("{name}.tokens"), context, &[1, 0, 2]);
+        let y = self.reshape(&format!("{name}.merge"), y, &[tokens, heads * size]);
+        self.linear(&format!("{name}.output"), y, width)
     }
 
     pub(crate) fn unary(&mut self, name: &str, unary: Unary, x: ValueId) -> ValueId {

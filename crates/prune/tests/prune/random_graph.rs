@@ -92,7 +92,7 @@ impl Builder {
             return None;
         }
         let spatial = shape.len() > 1;
-        match kind % 24 {
+        match kind % 30 {
             0 | 1 if spatial => Some(("conv", self.conv(x, &shape, a, b))),
             2 if spatial => Some(("depthwise", self.depthwise(x, &shape, b))),
             3 if spatial => self.grouped(x, &shape, b),
@@ -113,7 +113,65 @@ impl Builder {
             21 => self.shuffle(x, &shape),
             22 => self.reshape(x, &shape, b),
             23 if spatial => Some(("wide shortcut", self.wide_shortcut(x, &shape))),
+            24 | 25 if shape.len() == 2 => Some(("attention", self.attention(x, b))),
+            26 => Some(("layer_norm", self.layer_norm(x))),
+            27 => Some(("stretched", self.stretched(x, &shape, b))),
+            28 => Some(("constant", self.constant(x, &shape, b))),
+            29 if shape.len() == 2 => Some(("encoder", self.encoder(x, b))),
             _ => None,
+        }
+    }
+
+    /// Attention beside a shortcut.
+    fn attention(&mut self, x: ValueId, b: usize) -> ValueId {
+        let [name, sum] = ["attention", "sum"].map(|part| self.name(part));
+        let y = self.net.attention(&name, x, [2, 3, 4][b % 3], [1, 2][b / 3 % 2]);
+        self.net.binary(&sum, Binary::Add, x, y)
+    }
+
+    fn layer_norm(&mut self, x: ValueId) -> ValueId {
+        let name = self.name("layer_norm");
+        self.net.layer_norm(&name, x)
+    }
+
+    /// A layer of an encoder that normalises first: attention, then two linear layers, each beside a shortcut.
+    fn encoder(&mut self, x: ValueId, b: usize) -> ValueId {
+        let [norm, attention, first] = ["norm", "attention", "first"].map(|part| self.name(part));
+        let [again, inner, gelu, outer, second] =
+            ["norm", "inner", "gelu", "outer", "second"].map(|part| self.name(part));
+        let y = self.net.layer_norm(&norm, x);
+        let y = self.net.attention(&attention, y, 2 + b % 2, 2);
+        let x = self.net.binary(&first, Binary::Add, x, y);
+        let y = self.net.layer_norm(&again, x);
+        let y = self.net.linear(&inner, y, 6);
+        let y = self.net.unary(&gelu, if b.is_multiple_of(2) { Unary::Gelu } else { Unary::GeluTanh }, y);
+        let width = *self.net.shape(x).last().expect("a sequence");
+        let y = self.net.linear(&outer, y, width);
+        self.net.binary(&second, Binary::Add, x, y)
+    }
+
+    /// A product with one number per channel, computed from the value: squeeze and excite.
+    fn stretched(&mut self, x: ValueId, shape: &[usize], b: usize) -> ValueId {
+        let [pool, excite, sigmoid, gated] = ["squeezed", "excite", "sigmoid", "gated"].map(|part| self.name(part));
+        if shape.len() == 1 {
+            return self.layer_norm(x);
+        }
+        let y = self.net.global_pool(&pool, x, true);
+        let y = self.net.conv(&excite, y, shape[0], 1);
+        let y = self.net.unary(&sigmoid, Unary::Sigmoid, y);
+        let pair = if b.is_multiple_of(2) { [x, y] } else { [y, x] };
+        self.net.binary(&gated, Binary::Mul, pair[0], pair[1])
+    }
+
+    /// A parameter that is added, of the whole shape or of one dimension, or joined.
+    fn constant(&mut self, x: ValueId, shape: &[usize], b: usize) -> ValueId {
+        let [name, sum] = ["constant", "sum"].map(|part| self.name(part));
+        let kept = b / 2 % shape.len();
+        let ones: Vec<usize> = shape.iter().enumerate().map(|(at, size)| if at == kept { *size } else { 1 }).collect();
+        let y = self.net.constant(&name, if b.is_multiple_of(2) { shape } else { &ones });
+        match b % 3 {
+            0 if b.is_multiple_of(2) => self.net.concat(&sum, &[y, x], 0),
+            _ => self.net.binary(&sum, Binary::Add, x, y),
         }
     }
 

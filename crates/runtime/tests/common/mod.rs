@@ -133,7 +133,32 @@ pub(crate) fn every_kind() -> AlignedBytes {
     let table: Vec<u16> = (0..256).map(|d| (32768.0 * f64::exp(f64::from(d) / -20.0)).round() as u16).collect();
     let table = net.writer.data(&table);
     net.op(OpKind::Softmax, scores, shares, |op| op.weights = table);
-    net.finish("every_kind", &[(image, &[2, 4, 4]), (gate, &[3, 4, 4])], &[(shares, &[5]), (mean, &[3, 1, 1])])
+    // Two heads of one element over the pixels of the image, normalised, with a constant added.
+    let normal = net.tensor([4, 4, 2], 3);
+    let (gamma, beta) = (net.writer.data(&[90_000i32, -70_000]), net.writer.data(&[1 << 18, -(1 << 19)]));
+    net.op(OpKind::LayerNorm, image, normal, |op| (op.weights, op.bias, op.q) = (gamma, beta, [7, 1, 0]));
+    let offset = net.tensor([1, 1, 2], -1);
+    let data = net.writer.data(&[40i8, -50]);
+    net.op(OpKind::Constant, niwaki_blob::NO_INPUT, offset, |op| op.weights = data);
+    net.op(OpKind::Add, normal, normal, |op| {
+        op.inputs[1] = offset;
+        op.q = [50_000, 30_000, 1 << 15];
+    });
+    let product = net.tensor([2, 4, 4], -6);
+    net.op(OpKind::MatMul, normal, product, |op| {
+        op.inputs[1] = image;
+        op.p[..3].copy_from_slice(&[0b01_00_10, 0b01_00_10, 0b10_01_00]);
+        op.q = [1 << 24, 0, 0];
+    });
+    let found = net.tensor([8, 4, 3], 0);
+    let rows: Vec<i8> = (0..200 * 3).map(|_| random.int8()).collect();
+    let rows = net.writer.data(&rows);
+    net.op(OpKind::Embedding, product, found, |op| (op.weights, op.q) = (rows, [200, 0, 0]));
+    net.finish(
+        "every_kind",
+        &[(image, &[2, 4, 4]), (gate, &[3, 4, 4])],
+        &[(shares, &[5]), (mean, &[3, 1, 1]), (found, &[3, 8, 4])],
+    )
 }
 
 /// CRC-32/ISO-HDLC, by a table: fuzzing computes it very often.

@@ -12,10 +12,13 @@ const FORMS: [Form; 4] = [
     Form::Sparse { rows: 2, kept: 30 },
 ];
 
-const LAYER_FORMS: [Form; 5] = [
+const LAYER_FORMS: [Form; 8] = [
     Form::Dense,
     Form::Sparse { rows: 1, kept: 50 },
+    Form::Sparse { rows: 1, kept: 100 },
+    Form::Sparse { rows: 2, kept: 0 },
     Form::Sparse { rows: 2, kept: 30 },
+    Form::Sparse { rows: 2, kept: 100 },
     Form::Sparse { rows: 4, kept: 100 },
     Form::Sparse { rows: 4, kept: 0 },
 ];
@@ -95,6 +98,10 @@ fn block_shapes() -> Vec<(usize, Geometry)> {
         Geometry { dilation: [1, 2], ..Geometry::new([4, 15, 3], 9, [2, 3], 2) }.padded([0, 3], [1, 2]),
         Geometry::new([9, 9, 20], 12, [3, 3], 1).padded([1, 1], [1, 1]),
         Geometry::new([40, 21, 16], 8, [1, 1], 1),
+        // Pixels that are no whole quads, but what the taps of a row read is.
+        Geometry::new([11, 7, 1], 9, [5, 4], 2).padded([2, 1], [2, 2]),
+        Geometry { dilation: [2, 1], ..Geometry::new([9, 23, 2], 8, [3, 6], 1) }.padded([1, 3], [2, 1]),
+        Geometry { stride: [2, 3], ..Geometry::new([6, 14, 3], 4, [2, 4], 1) },
     ]);
     list.into_iter().enumerate().collect()
 }

@@ -1,0 +1,162 @@
+//! Block weights without dot products: a row's four weights in every lane, times one quad of four pixels.
+
+use super::{CHANNELS, Stream, Tile, finish::finish};
+use crate::{
+    neon::{Rule, add_pairs},
+    simd::Place,
+};
+use core::arch::aarch64::{
+    int8x16_t, int32x4_t, vaddq_s32, vcombine_s8, vdupq_laneq_s32, vdupq_n_s32, vget_low_s8, vld1_s8, vld1q_s8,
+    vld1q_s32, vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8, vpadalq_s16, vreinterpretq_s8_s32,
+    vreinterpretq_s32_s8,
+};
+
+/// For every 64-bit Arm core.
+pub(super) struct Plain;
+
+impl Tile for Plain {
+    const MOST: usize = 2;
+
+    #[inline]
+    unsafe fn run<const ROWS: usize, const V: usize>(
+        base: *const i8,
+        stream: &Stream,
+        rule: &Rule,
+        place: Place,
+        count: usize,
+    ) {
+        // SAFETY: the caller vouches for what is asked for.
+        unsafe { tile::<ROWS, V>(base, stream, rule, place, count) };
+    }
+}
+
+/// # Safety
+/// As [`Tile::run`].
+#[inline(never)]
+#[target_feature(enable = "neon")]
+unsafe fn tile<const ROWS: usize, const V: usize>(
+    base: *const i8,
+    stream: &Stream,
+    rule: &Rule,
+    mut place: Place,
+    count: usize,
+) {
+    let Stream { mut weights, offsets, mut units, whole, mut bias, mut multipliers, channels } = *stream;
+    let mut next = offsets;
+    let mut left = channels;
+    loop {
+        let mut acc = [[vdupq_n_s32(0); V]; CHANNELS];
+        macro_rules! group {
+            ($first:literal) => {
+                if $first < CHANNELS / ROWS {
+                    let at: usize = $first * ROWS;
+                    let count = match whole {
+                        Some(units) => {
+                            next = offsets;
+                            units
+                        }
+                        // SAFETY: there is one for each group.
+                        None => unsafe {
+                            let count = units.read();
+                            units = units.add(1);
+                            usize::from(count)
+                        },
+                    };
+                    // SAFETY: the caller vouches for the stream.
+                    let part = unsafe { group::<ROWS, V>(base, &mut weights, &mut next, count) };
+                    for row in 0..ROWS {
+                        acc[at + row] = part[row];
+                    }
+                }
+            };
+        }
+        group!(0);
+        group!(1);
+        group!(2);
+        group!(3);
+        // SAFETY: biases are filled up to a multiple of four.
+        let four = unsafe { vld1q_s32(bias) };
+        let bias_of = [
+            vdupq_laneq_s32::<0>(four),
+            vdupq_laneq_s32::<1>(four),
+            vdupq_laneq_s32::<2>(four),
+            vdupq_laneq_s32::<3>(four),
+        ];
+        for (acc, bias) in acc.iter_mut().zip(bias_of) {
+            for acc in acc {
+                *acc = vaddq_s32(*acc, bias);
+            }
+        }
+        // SAFETY: the caller vouches for the channels that are left; multipliers are filled up to a multiple of four.
+        unsafe { finish(acc, multipliers, rule, place, left.min(CHANNELS), count) };
+        if left <= CHANNELS {
+            return;
+        }
+        left -= CHANNELS;
+        place.start = place.start.wrapping_add(CHANNELS);
+        (bias, multipliers) = (bias.wrapping_add(CHANNELS), multipliers.wrapping_add(CHANNELS));
+    }
+}
+
+/// The sums of a group's units.
+///
+/// # Safety
+/// As [`Tile::run`]; `count` units are left.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn group<const ROWS: usize, const V: usize>(
+    base: *const i8,
+    weights: &mut *const i8,
+    offsets: &mut *const u32,
+    count: usize,
+) -> [[int32x4_t; V]; ROWS] {
+    // Of every four pixels two vectors with two sums for each pixel.
+    let mut acc = [[[vdupq_n_s32(0); 2]; V]; ROWS];
+    for _ in 0..count {
+        // SAFETY: every unit has two offsets and `8 * ROWS` weights, and at each offset lie `V` vectors.
+        unsafe {
+            let from = [offsets.read(), offsets.add(1).read()].map(|offset| base.add(offset as usize));
+            *offsets = offsets.add(2);
+            let x: [[int8x16_t; V]; 2] = from.map(|from| core::array::from_fn(|v| vld1q_s8(from.add(16 * v))));
+            match ROWS {
+                4 => {
+                    let w = [vld1q_s8(*weights), vld1q_s8(weights.add(16))];
+                    row(&mut acc[0], &x, lane::<0>(w[0]), lane::<0>(w[1]));
+                    row(&mut acc[1 % ROWS], &x, lane::<1>(w[0]), lane::<1>(w[1]));
+                    row(&mut acc[2 % ROWS], &x, lane::<2>(w[0]), lane::<2>(w[1]));
+                    row(&mut acc[3 % ROWS], &x, lane::<3>(w[0]), lane::<3>(w[1]));
+                }
+                2 => {
+                    let w = vld1q_s8(*weights);
+                    row(&mut acc[0], &x, lane::<0>(w), lane::<2>(w));
+                    row(&mut acc[1 % ROWS], &x, lane::<1>(w), lane::<3>(w));
+                }
+                _ => {
+                    let w = vld1_s8(*weights);
+                    let w = vcombine_s8(w, w);
+                    row(&mut acc[0], &x, lane::<0>(w), lane::<1>(w));
+                }
+            }
+            *weights = weights.add(8 * ROWS);
+        }
+    }
+    acc.map(|acc| acc.map(|[low, high]| add_pairs(low, high)))
+}
+
+/// Adds the products of a row of two blocks. No weight is -128: two products fit 16 bits.
+#[inline]
+#[target_feature(enable = "neon")]
+fn row<const V: usize>(acc: &mut [[int32x4_t; 2]; V], x: &[[int8x16_t; V]; 2], a: int8x16_t, b: int8x16_t) {
+    for v in 0..V {
+        let low = vmlal_s8(vmull_s8(vget_low_s8(x[0][v]), vget_low_s8(a)), vget_low_s8(x[1][v]), vget_low_s8(b));
+        let high = vmlal_high_s8(vmull_high_s8(x[0][v], a), x[1][v], b);
+        acc[v] = [vpadalq_s16(acc[v][0], low), vpadalq_s16(acc[v][1], high)];
+    }
+}
+
+/// Four weights, four times.
+#[inline]
+#[target_feature(enable = "neon")]
+fn lane<const LANE: i32>(w: int8x16_t) -> int8x16_t {
+    vreinterpretq_s8_s32(vdupq_laneq_s32::<LANE>(vreinterpretq_s32_s8(w)))
+}
