@@ -85,30 +85,23 @@ fn anomaly_detection() {
     apart(&ad.data);
 }
 
-/// Half of the reference network's work is done by channels that are zero for every image: without them it computes the
-/// same, in float to rounding and in int8 bit for bit.
+/// Half of the reference network's work is done by channels that are the same for every image: without them it computes
+/// the same in float, to rounding.
 #[test]
 fn dead_channels_of_visual_wake_words_leave_without_a_trace() {
     let device = Device::flex();
     let project = vww::project();
-    let mut data = (project.data)().expect("NIWAKI_DATA has the model's data");
-    data.test = data.test.slice(0..200);
+    let data = (project.data)().expect("NIWAKI_DATA has the model's data");
+    let test = data.test.slice(0..100);
     let mut graph = (project.capture)(&(project.model)(&device)).expect("captures");
     project.weights.expect("brings weights")(&mut graph).expect("they fit");
     let (smaller, dead) = niwaki_prune::lossless(&graph).expect("valid");
     println!("vww: {dead:?}, {} to {} multiply-accumulates", graph.total_macs(), smaller.total_macs());
     assert!(smaller.total_macs() < 3_800_000 && graph.total_macs() > 7_400_000);
-    let recipe = Recipe::load(&root().join("models/vww")).expect("the recipe is committed").quantise;
-    let run = |graph: &Graph| {
+    let float = |graph: &Graph| {
         let module = GraphModule::new(graph, &device).expect("can be run");
-        let float = niwaki_train::predict(&module, &data.test, 100).expect("fits");
-        let metric = project.task.metric;
-        let int8 = quantise_and_pack("vww", graph, &data, metric, &recipe, [0; 32], &device).expect("packs");
-        (float, int8.eval.outputs)
+        niwaki_train::predict(&module, &test, 100).expect("fits")
     };
-    let (before, after) = (run(&graph), run(&smaller));
-    let off = before.0.iter().zip(&after.0).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let off = float(&graph).iter().zip(&float(&smaller)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(off < 1e-4, "{off}");
-    let differing = before.1.iter().zip(&after.1).filter(|(a, b)| a != b).count();
-    assert_eq!(differing, 0, "of {} int8 outputs", before.1.len());
 }

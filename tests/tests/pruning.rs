@@ -291,3 +291,29 @@ fn errors_of_int8_add_up() {
     let (first, last) = (&errors[0], &errors[errors.len() - 1]);
     assert!(last.accumulated > last.own && first.accumulated <= last.accumulated, "{errors:?}");
 }
+
+/// Channels that are zero for every image: their removal changes no int8 output, bit for bit.
+#[test]
+fn dead_channels_leave_int8_as_it_is() {
+    let (data, mut graph) = (data(), trained_digits());
+    let place =
+        |graph: &Graph, name: &str| graph.params.iter().position(|param| param.name == name).expect("a parameter");
+    let classifier = graph.params[place(&graph, "classifier.weight")].clone();
+    // Weights on dead channels must not set the step of an output's weights: those that do stay alive.
+    let most = |class: usize| (0..48).map(|i| classifier.data[i * 10 + class].abs()).fold(0.0, f32::max);
+    let sets = |i: usize| (0..10).any(|class| classifier.data[i * 10 + class].abs() >= most(class));
+    let killed: Vec<usize> = (0..48).filter(|i| !sets(*i)).take(12).collect();
+    for (name, value) in [("wide.norm.gamma", 0.0), ("wide.norm.beta", -0.3)] {
+        let param = place(&graph, name);
+        killed.iter().for_each(|channel| graph.params[param].data[*channel] = value);
+    }
+    let (smaller, dead) = niwaki_prune::lossless(&graph).expect("valid");
+    assert_eq!((dead.silent, dead.constant), (killed.len(), 0));
+    assert!(killed.len() == 12 && smaller.total_macs() < graph.total_macs());
+    let recipe = Quantise { calibration: niwaki_compile::Calibration::MinMax, samples: 256, ..Quantise::default() };
+    let int8 = |graph: &Graph| {
+        let packed = quantise_and_pack("digits", graph, &data, Metric::TOP_1, &recipe, [0; 32], &Device::flex());
+        packed.expect("packs").eval.outputs
+    };
+    assert!(int8(&graph) == int8(&smaller), "int8 outputs differ");
+}

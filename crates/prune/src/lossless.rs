@@ -20,8 +20,12 @@ pub struct Dead {
 /// take (its border holds zeros, not the constant): such a unit stays. So does the last unit of a group.
 ///
 /// Removing zeros changes no sum; moving constants changes the order of one sum, so float outputs agree to rounding.
+///
+/// Weights below 2^-30 of the largest of their tensor count as zeros, and become zeros: no sum in f32 feels them, and
+/// training with weight decay leaves such numbers in dead channels.
 pub fn lossless(graph: &Graph) -> Result<(Graph, Dead), PruneError> {
     let (mut live, mut dead) = (graph.clone(), Dead::default());
+    flush(&mut live);
     loop {
         let round = Round::of(&live)?;
         if round.decision.is_empty() {
@@ -34,6 +38,21 @@ pub fn lossless(graph: &Graph) -> Result<(Graph, Dead), PruneError> {
         }
         // What read only dead channels may be dead in the next round.
         live = shrink(&live, &round.decision)?;
+    }
+}
+
+/// Weights of convolutions and linear layers that are too small to be felt become zeros.
+fn flush(graph: &mut Graph) {
+    let weight = |op: &Op| match op {
+        Op::Conv(conv) => Some(conv.weight),
+        Op::Linear(linear) => Some(linear.weight),
+        _ => None,
+    };
+    for id in graph.nodes.iter().filter_map(|node| weight(&node.op)).collect::<Vec<_>>() {
+        let data = &mut graph.params[id.0].data;
+        let largest = data.iter().fold(0.0f32, |most, w| most.max(w.abs()));
+        let felt = largest / (1u32 << 30) as f32;
+        data.iter_mut().filter(|w| w.abs() < felt).for_each(|w| *w = 0.0);
     }
 }
 
