@@ -1,10 +1,15 @@
 //! Boards: the folders that hold one, and their board.toml.
 
+mod runner;
+
+pub(crate) use runner::{Runner, usb_identity};
+
 use crate::{names, package, toolchain::Need, workplace::Workplace};
 use anyhow::{Context, anyhow, bail, ensure};
 use niwaki_pack::Isa;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -19,8 +24,27 @@ pub(crate) struct Board {
     pub(crate) folder: PathBuf,
     /// The firmware's package.
     pub(crate) package: String,
-    /// What board.toml says.
+    /// What board.toml says. `runner` is the one that was chosen.
     pub(crate) spec: Spec,
+    /// The name of the runner, where it is not the board's first.
+    pub(crate) choice: Option<String>,
+    /// Where the board is, as the user said.
+    pub(crate) place: Place,
+}
+
+/// Where a real board is; what is absent is searched for.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+#[command(next_help_heading = "Real boards")]
+pub(crate) struct Place {
+    /// The board's serial port; searched for by its USB identity otherwise
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<String>,
+    /// The folder where the board's UF2 drive is mounted; searched for otherwise
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) volume: Option<PathBuf>,
+    /// The computer to run on with ssh
+    #[arg(long, value_name = "[USER@]HOST")]
+    pub(crate) host: Option<String>,
 }
 
 /// A board.toml. Unknown keys are errors.
@@ -42,6 +66,9 @@ pub(crate) struct Spec {
     pub(crate) ram: Option<Memory>,
     pub(crate) budget: Option<Budget>,
     pub(crate) runner: Runner,
+    /// Other ways to run it, by name: `--board NAME:RUNNER`.
+    #[serde(default)]
+    pub(crate) runners: BTreeMap<String, Runner>,
     /// Where its kernels are counted, if not on the board itself.
     pub(crate) bench: Option<Bench>,
 }
@@ -57,7 +84,7 @@ pub(crate) enum Bench {
 }
 
 /// An instruction set of `niwaki-kernels`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kernels {
     /// Plain Rust.
@@ -89,6 +116,12 @@ impl Kernels {
     }
 }
 
+impl std::fmt::Display for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// A memory of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,53 +138,68 @@ pub(crate) struct Budget {
     pub(crate) ram_bytes: u64,
 }
 
-/// How a firmware is run.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Runner {
-    /// On a machine that QEMU emulates.
-    Qemu {
-        machine: String,
-        /// An instruction takes 2^shift nanoseconds of emulated time.
-        icount_shift: u8,
-        args: Vec<String>,
-    },
-    /// As a process, which is given the blob's path.
-    Process {},
-    /// As such a process of another architecture, whose instructions QEMU translates; its system calls are this
-    /// machine's.
-    QemuUser {
-        /// What QEMU calls the core: decides which instructions there are.
-        cpu: String,
-    },
-}
-
 /// The boards in this repository.
 pub(crate) fn all(work: &Workplace) -> Vec<String> {
     package::folders(&work.root.join("boards"), &["Cargo.toml", "board.toml"])
 }
 
 impl Board {
-    /// Finds a board by its name or path.
+    /// Finds a board by its name or path, with `:RUNNER` behind it where it is not to be run as usual.
     pub(crate) fn find(work: &Workplace, text: &str) -> anyhow::Result<Self> {
+        let whole = Path::new(text).join("board.toml").is_file();
+        let (text, choice) = match text.rsplit_once(':').filter(|_| !whole) {
+            Some((board, choice)) => (board, Some(choice)),
+            None => (text, None),
+        };
         if package::is_path(text) {
             for file in ["Cargo.toml", "board.toml"] {
                 ensure!(Path::new(text).join(file).is_file(), "no board in {text}: it has no {file}");
             }
-            return Self::read(&Path::new(text).canonicalize().with_context(|| text.to_string())?);
+            return Self::read(&Path::new(text).canonicalize().with_context(|| text.to_string())?)?.with(choice);
         }
         let boards = all(work);
         ensure!(boards.iter().any(|name| name == text), names::unknown("board", text, &boards));
         let board = Self::read(&work.root.join("boards").join(text))?;
         ensure!(board.spec.name == text, "{}/board.toml: name is \"{}\"", board.folder.display(), board.spec.name);
-        Ok(board)
+        board.with(choice)
     }
 
     fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("board.toml");
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let spec = Spec::parse(&path, &text)?;
-        Ok(Self { folder: folder.to_path_buf(), package: package::name(folder)?, spec })
+        let (choice, place) = (None, Place::default());
+        Ok(Self { folder: folder.to_path_buf(), package: package::name(folder)?, spec, choice, place })
+    }
+
+    /// Chooses another of its runners.
+    fn with(mut self, choice: Option<&str>) -> anyhow::Result<Self> {
+        let Some(choice) = choice else { return Ok(self) };
+        let runner = self.spec.runners.get(choice).cloned();
+        let names: Vec<String> = self.spec.runners.keys().cloned().collect();
+        let unknown = || names::unknown(&format!("runner of {}", self.spec.name), choice, &names);
+        self.spec.runner = runner.with_context(unknown)?;
+        self.choice = Some(choice.into());
+        Ok(self)
+    }
+
+    /// Says where it is. A place that only another of its runners can use chooses that.
+    pub(crate) fn at(mut self, place: &Place) -> anyhow::Result<Self> {
+        let fits = |runner: &Runner| {
+            (place.host.is_none() || matches!(runner, Runner::Ssh { .. }))
+                && (place.port.is_none() || runner.is_serial())
+                && (place.volume.is_none() || matches!(runner, Runner::Uf2 { .. }))
+        };
+        if !fits(&self.spec.runner) {
+            let other = self.spec.runners.iter().find(|(_, runner)| fits(runner)).map(|(name, _)| name.clone());
+            let given = [("--port", place.port.is_some()), ("--volume", place.volume.is_some())];
+            let given = given.iter().find(|(_, given)| *given).map_or("--host", |(option, _)| option);
+            let (name, runner) = (self.name(), self.runner_name());
+            let other = other.with_context(|| format!("{given} means nothing to {name}, which is run by {runner}"))?;
+            self = self.with(Some(&other))?;
+        }
+        self.place = place.clone();
+        Ok(self)
     }
 
     /// Its name.
@@ -159,70 +207,52 @@ impl Board {
         &self.spec.name
     }
 
+    /// Its name, and how it is run where that is not as usual: `raspberry-pi:cortex-a53`.
+    pub(crate) fn full_name(&self) -> String {
+        let choice = self.choice.as_ref().map(|choice| format!(":{choice}"));
+        format!("{}{}", self.spec.name, choice.unwrap_or_default())
+    }
+
     /// Whether it is emulated: what it may say of time means nothing.
     pub(crate) fn emulated(&self) -> bool {
-        !matches!(self.spec.runner, Runner::Process {})
+        self.spec.runner.emulated()
     }
 
     /// Whether its firmware is a process, which reads the blob when it starts, and has no flash or RAM of its own.
     pub(crate) fn is_process(&self) -> bool {
-        !matches!(self.spec.runner, Runner::Qemu { .. })
+        self.spec.runner.is_process()
     }
 
-    /// Whether its firmware was ever run on the real board; `None` for a process, which has none.
+    /// Whether its firmware was ever run on the real board; `None` for a process of this computer, which has none.
     pub(crate) fn silicon(&self) -> Option<bool> {
         self.spec.target.is_some().then_some(self.spec.silicon)
     }
 
-    /// What has to be installed to build and run it.
-    pub(crate) fn needs(&self) -> Vec<Need> {
-        let target = self.spec.target.clone().map(Need::Target);
-        target.into_iter().chain(self.qemu().map(|program| Need::Qemu(program.into()))).collect()
+    /// What has to be installed to build its firmware.
+    pub(crate) fn build_needs(&self) -> Vec<Need> {
+        self.spec.target.clone().map(Need::Target).into_iter().collect()
     }
 
-    /// The QEMU program that emulates it.
-    fn qemu(&self) -> Option<&'static str> {
-        let target = self.spec.target.as_deref().unwrap_or_default();
-        let architecture = target.split('-').next().unwrap_or_default();
-        match (&self.spec.runner, architecture) {
-            (Runner::Process {}, _) => None,
-            (Runner::QemuUser { .. }, "aarch64") => Some("qemu-aarch64"),
-            (Runner::QemuUser { .. }, _) => Some("qemu-arm"),
-            (Runner::Qemu { .. }, "aarch64") => Some("qemu-system-aarch64"),
-            (Runner::Qemu { .. }, "riscv32imc" | "riscv32imac") => Some("qemu-system-riscv32"),
-            (Runner::Qemu { .. }, _) => Some("qemu-system-arm"),
-        }
+    /// What has to be installed to build and run it.
+    pub(crate) fn needs(&self) -> Vec<Need> {
+        let mut needs = self.build_needs();
+        needs.extend(self.spec.runner.needs(self.spec.target.as_deref()));
+        needs
+    }
+
+    /// Why it cannot be run with what is installed, beyond what is missing.
+    pub(crate) fn too_old(&self) -> Option<String> {
+        self.spec.runner.too_old(self.spec.target.as_deref())
     }
 
     /// What runs a firmware, in words.
     pub(crate) fn runner_name(&self) -> String {
-        match &self.spec.runner {
-            Runner::Qemu { machine, .. } => format!("QEMU ({machine})"),
-            Runner::Process {} => "a process".into(),
-            Runner::QemuUser { cpu } => format!("QEMU (a process, {cpu})"),
-        }
+        self.spec.runner.name()
     }
 
     /// The command that runs a firmware, with the link on its standard input and output.
-    pub(crate) fn run_command(&self, firmware: &Path, blob: &Path) -> Command {
-        match &self.spec.runner {
-            Runner::Qemu { machine, icount_shift, args } => {
-                let mut command = Command::new(self.qemu().unwrap_or("qemu-system-arm"));
-                command.args(["-machine", machine, "-icount", &format!("shift={icount_shift}")]);
-                command.args(args).arg("-kernel").arg(firmware);
-                command
-            }
-            Runner::Process {} => {
-                let mut command = Command::new(firmware);
-                command.arg(blob);
-                command
-            }
-            Runner::QemuUser { cpu } => {
-                let mut command = Command::new(self.qemu().unwrap_or("qemu-aarch64"));
-                command.args(["-cpu", cpu]).arg(firmware).arg(blob);
-                command
-            }
-        }
+    pub(crate) fn run_command(&self, firmware: &Path, blob: &Path) -> anyhow::Result<Command> {
+        self.spec.runner.command(self.spec.target.as_deref(), firmware, blob)
     }
 }
 
@@ -230,7 +260,7 @@ impl Spec {
     fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
         let spec: Self = toml::from_str(text).map_err(|error| toml_error(path, text, &error))?;
         let shown = path.display();
-        if matches!(spec.runner, Runner::Qemu { .. }) {
+        if !spec.runner.is_process() {
             for (key, there) in [
                 ("target", spec.target.is_some()),
                 ("flash", spec.flash.is_some()),
@@ -243,6 +273,15 @@ impl Spec {
         if matches!(spec.runner, Runner::QemuUser { .. }) {
             ensure!(spec.target.is_some(), "{shown}: missing key `target`, which says whose instructions are emulated");
         }
+        for runner in std::iter::once(&spec.runner).chain(spec.runners.values()) {
+            runner.check().map_err(|error| anyhow!("{shown}: {error}"))?;
+            ensure!(
+                runner.is_process() == spec.runner.is_process(),
+                "{shown}: runner `{}` runs a process and `{}` does not",
+                if runner.is_process() { runner.kind() } else { spec.runner.kind() },
+                if runner.is_process() { spec.runner.kind() } else { runner.kind() },
+            );
+        }
         if let (Some(budget), Some(flash), Some(ram)) = (spec.budget, spec.flash, spec.ram)
             && (budget.flash_bytes > flash.bytes || budget.ram_bytes > ram.bytes)
         {
@@ -252,11 +291,20 @@ impl Spec {
     }
 }
 
-/// `FILE, line 3: unknown field ...`, in one line.
+/// `FILE, line 3: unknown field ...`, in one line, with the key that was probably meant.
 pub(crate) fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
-    anyhow!("{}{line}: {}", path.display(), error.message().replace('\n', " "))
+    let message = error.message().replace('\n', " ");
+    let meant = meant(&message).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    anyhow!("{}{line}: {message}{meant}", path.display())
+}
+
+/// Which of the names that serde expected is nearest to the unknown one.
+fn meant(message: &str) -> Option<String> {
+    let mut names = message.split('`').skip(1).step_by(2).map(String::from);
+    let unknown = names.next().filter(|_| message.starts_with("unknown "))?;
+    names::nearest(&unknown, &names.collect::<Vec<_>>()).map(String::from)
 }
 
 #[cfg(test)]
@@ -304,7 +352,9 @@ args = ["-display", "none"]
         let text = error(&GOOD.replace("icount_shift", "icount"));
         assert!(text.contains("boards/b/board.toml") && text.contains("`icount`"), "{text}");
         let text = error(&GOOD.replace("\"qemu\"", "\"qmeu\""));
-        assert!(text.contains("unknown variant `qmeu`"), "{text}");
+        assert!(text.contains("unknown variant `qmeu`") && text.ends_with("; did you mean `qemu`?"), "{text}");
+        let text = error(&GOOD.replace("clock_hz", "clock_mhz"));
+        assert!(text.ends_with("; did you mean `clock_hz`?"), "{text}");
         let process =
             "name = \"p\"\ndescription = \"\"\ncore = \"host\"\nsilicon = false\n[runner]\nkind = \"process\"\n";
         assert!(Spec::parse(Path::new("p"), process).is_ok());
@@ -319,17 +369,19 @@ args = ["-display", "none"]
             folder: PathBuf::new(),
             package: "p".into(),
             spec: Spec::parse(Path::new("p"), text).unwrap(),
+            choice: None,
+            place: Place::default(),
         };
         let pi = board(text);
         assert!(pi.emulated() && pi.is_process() && pi.silicon() == Some(false));
-        let command = pi.run_command(Path::new("f"), Path::new("b.nwk"));
+        let command = pi.run_command(Path::new("f"), Path::new("b.nwk")).unwrap();
         let arguments: Vec<_> = command.get_args().collect();
         assert_eq!(command.get_program(), "qemu-aarch64");
         assert_eq!(arguments, ["-cpu", "cortex-a72", "f", "b.nwk"]);
         let needs = [Need::Target("aarch64-unknown-linux-musl".into()), Need::Qemu("qemu-aarch64".into())];
         assert_eq!(pi.needs(), needs);
         let old = board(&text.replace("aarch64-unknown-linux-musl", "armv7-unknown-linux-gnueabihf"));
-        assert_eq!(old.run_command(Path::new("f"), Path::new("b")).get_program(), "qemu-arm");
+        assert_eq!(old.run_command(Path::new("f"), Path::new("b")).unwrap().get_program(), "qemu-arm");
         assert!(error(&text.replace("target = \"aarch64-unknown-linux-musl\"\n", "")).contains("missing key `target`"));
         assert!(error(&text.replace("cpu =", "core =")).contains("`core`"));
     }
@@ -340,5 +392,32 @@ args = ["-display", "none"]
         assert_eq!(error(&without), "boards/b/board.toml: missing key `ram`, which a microcontroller needs");
         assert!(error(&GOOD.replace("core = \"cortex-m4f\"\n", "")).contains("missing field `core`"));
         assert!(error(&GOOD.replace("ram_bytes = 1024", "ram_bytes = 1025")).contains("larger than the memories"));
+    }
+
+    const PROBE: &str = "kind = \"probe-rs\"\nchip = \"STM32L475VG\"\nusb = \"0483:374b\"\n";
+
+    fn board(text: &str) -> Board {
+        let spec = Spec::parse(Path::new("b"), text).unwrap();
+        Board { folder: PathBuf::new(), package: "b".into(), spec, choice: None, place: Place::default() }
+    }
+
+    #[test]
+    fn a_board_has_several_runners() {
+        let text = format!("{GOOD}[runners.silicon]\n{PROBE}");
+        let usual = board(&text);
+        assert!(usual.emulated() && usual.full_name() == "b");
+        let real = usual.clone().with(Some("silicon")).unwrap();
+        assert!(!real.emulated() && real.full_name() == "b:silicon" && real.name() == "b");
+        assert_eq!(real.needs(), [Need::Target("thumbv7em-none-eabihf".into()), Need::ProbeRs]);
+        let wrong = usual.clone().with(Some("silicone")).unwrap_err().to_string();
+        assert_eq!(wrong, "no runner of b \"silicone\"; there is silicon; did you mean \"silicon\"?");
+
+        let place = Place { port: Some("/dev/ttyACM0".into()), ..Place::default() };
+        assert_eq!(usual.clone().at(&place).unwrap().full_name(), "b:silicon");
+        let place = Place { host: Some("pi".into()), ..Place::default() };
+        let wrong = usual.at(&place).unwrap_err().to_string();
+        assert_eq!(wrong, "--host means nothing to b, which is run by QEMU (mps2-an386)");
+        assert!(error(&format!("{GOOD}[runners.p]\nkind = \"process\"\n")).contains("`process` runs a process"));
+        assert!(error(&format!("{GOOD}[runners.p]\n{PROBE}").replace("0483:", "")).contains("no USB identity"));
     }
 }

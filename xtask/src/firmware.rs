@@ -1,7 +1,7 @@
 //! Builds a board's firmware around a blob, and says beforehand where it cannot fit.
 
 use crate::{
-    board::Board,
+    board::{Board, Runner},
     cargo::{self, BuildFailed},
     elf::{self, Sizes},
     logs::Level,
@@ -75,6 +75,9 @@ pub(crate) fn build(
     }
     if let Some(level) = log {
         command.env("DEFMT_LOG", level.name());
+        if matches!(board.spec.runner, Runner::ProbeRs { .. }) {
+            command.args(["--features", "niwaki-board/rtt"]);
+        }
     }
     let built = cargo::build(command, &format!("building the firmware for {}", board.name()));
     let built = built.map_err(|error| match error.downcast_ref::<BuildFailed>() {

@@ -38,11 +38,16 @@ pub(crate) fn ensure_all(needs: &[Need]) -> anyhow::Result<Vec<Need>> {
             Need::Target(_) => Vec::new(),
             Need::Qemu(program) => machine.qemu_packages(program),
             Need::Vulkan => machine.vulkan_packages(),
+            Need::Ssh => machine.ssh_packages(),
+            Need::ProbeRs => Vec::new(),
         });
     }
     if !packages.is_empty() {
         packages.dedup();
         install_packages(&machine, &packages)?;
+    }
+    if missing.contains(&Need::ProbeRs) {
+        quietly(Command::new("cargo").args(PROBE_RS), &format!("cargo {} (some minutes)", PROBE_RS.join(" ")))?;
     }
     for need in &missing {
         let fix = need.by_hand(&machine);
@@ -50,6 +55,26 @@ pub(crate) fn ensure_all(needs: &[Need]) -> anyhow::Result<Vec<Need>> {
     }
     Ok(missing)
 }
+
+/// Replaces a QEMU that is older than some boards need, where there is a newer one to be had. One that stays old is no
+/// error: it runs most boards, and `doctor` says so.
+pub(crate) fn renew_qemu(needs: &[Need]) -> anyhow::Result<()> {
+    let machine = Machine::this();
+    let old = |need: &&Need| matches!(need, Need::Qemu(_)) && need.check().note.is_some();
+    let packages = needs.iter().filter(old).flat_map(|need| match need {
+        Need::Qemu(program) => machine.qemu_packages(program),
+        _ => Vec::new(),
+    });
+    let mut packages: Vec<&str> = packages.collect();
+    packages.dedup();
+    if packages.is_empty() || machine.backports().is_none() {
+        return Ok(());
+    }
+    note(&format!("QEMU is old; installing a newer one. By hand: {}", machine.install_line(&packages)));
+    install_packages(&machine, &packages)
+}
+
+const PROBE_RS: [&str; 3] = ["install", "probe-rs-tools", "--locked"];
 
 fn add_targets(targets: &[&str]) -> anyhow::Result<()> {
     ensure!(

@@ -94,6 +94,15 @@ impl Machine {
         }]
     }
 
+    /// The packages that hold `ssh` and `scp`.
+    pub(crate) fn ssh_packages(&self) -> Vec<&'static str> {
+        vec![match self.manager {
+            Manager::Apt | Manager::Apk => "openssh-client",
+            Manager::Dnf | Manager::Zypper => "openssh-clients",
+            _ => "openssh",
+        }]
+    }
+
     /// The packages of a Vulkan driver that needs no graphics card.
     pub(crate) fn vulkan_packages(&self) -> Vec<&'static str> {
         match self.manager {

@@ -18,6 +18,7 @@ mod names;
 mod output;
 mod package;
 mod progress;
+mod reach;
 mod report;
 mod rules;
 mod runner;

@@ -137,7 +137,8 @@ fn count(session: &mut Session<'_>, board: &Board, input: &[i8]) -> anyhow::Resu
             return Ok(Err(format!("{name} is a process that QEMU translates, which neither counts nor keeps time")));
         }
         CounterKind::Nanoseconds => {
-            return Ok(Err(format!("{} is a process of this computer, which counts no instructions", board.name())));
+            let owner = if board.silicon().is_none() { " of this computer" } else { "" };
+            return Ok(Err(format!("{} is a process{owner}, which counts no instructions", board.name())));
         }
         CounterKind::SysTick | CounterKind::Cycles if board.emulated() => match counter.calibration {
             Some(calibration) => (Unit::Instructions, Some(calibration)),

@@ -12,7 +12,7 @@ pub(crate) fn unknown(kind: &str, name: &str, existing: &[String]) -> String {
 }
 
 /// The name that was probably meant, if one is near enough.
-fn nearest<'a>(name: &str, existing: &'a [String]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, existing: &'a [String]) -> Option<&'a str> {
     let alike = |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
     let best = existing.iter().map(|other| (alike(other), other)).max_by(|a, b| a.0.total_cmp(&b.0));
     best.filter(|(score, _)| *score > 0.8).map(|(_, other)| other.as_str())

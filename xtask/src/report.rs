@@ -50,7 +50,7 @@ impl Deployment {
     pub(crate) fn new(board: &Board, report: &Report, unpruned: Column, pruned: Column) -> Self {
         Self {
             model: report.model.clone(),
-            board: board.name().to_string(),
+            board: board.full_name(),
             emulated: board.emulated(),
             silicon: board.silicon(),
             recipe_hash: report.recipe_hash.clone(),
@@ -134,7 +134,7 @@ impl Deployment {
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.is_process() {
-            let owner = if self.emulated { "" } else { " of this computer" };
+            let owner = if self.silicon.is_some() { "" } else { " of this computer" };
             notes.push(format!("no flash and RAM: {} is a process{owner}", self.board));
         }
         for which in Which::BOTH {

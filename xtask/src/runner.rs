@@ -1,50 +1,33 @@
-//! Starts a firmware, on QEMU or as a process, and talks to it.
+//! Starts a firmware on a board and talks to it.
 
-use crate::{board::Board, children::Running, logs::Logs};
-use anyhow::{Context, anyhow};
-use niwaki_link::{Client, Identity, LinkError, Mode, Settings, Streams};
-use std::{
-    io::Read,
-    path::Path,
-    process::{ChildStdin, Stdio},
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Duration,
+use crate::{
+    board::Board,
+    logs::Logs,
+    reach::{self, Reached, Way},
 };
-
-/// How much of what a runner says on stderr is kept for an error message.
-const KEPT: usize = 2000;
+use anyhow::anyhow;
+use niwaki_link::{Client, Identity, LinkError, Mode, Settings, Streams};
+use std::{io::Write, path::Path, thread, time::Duration};
 
 /// A board that runs a firmware and has answered.
 pub(crate) struct Session<'l> {
-    client: Client<'l, Streams<ChildStdin>>,
-    said: Arc<Mutex<String>>,
+    client: Client<'l, Streams<Box<dyn Write + Send>>>,
     board: String,
     // Dropped last: the conversation ends before the board is switched off.
-    running: Running,
+    way: Way,
 }
 
 impl<'l> Session<'l> {
     /// Starts the firmware and waits until it says who it is.
     pub(crate) fn start(board: &Board, firmware: &Path, blob: &Path, logs: &'l Logs) -> anyhow::Result<Self> {
-        let mut command = board.run_command(firmware, blob);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let running = Running::start(&mut command, &board.runner_name())?;
-        let (stdin, stdout, stderr) = {
-            let mut child = running.child();
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        };
-        let pipes = stdin.zip(stdout).zip(stderr).context("the runner has no pipes")?;
-        let ((stdin, stdout), stderr) = pipes;
-        let said = keep(stderr);
-        let streams = Streams::new(board.runner_name(), stdout, stdin);
+        let Reached { name, reader, writer, way } = reach::reach(board, firmware, blob)?;
+        let streams = Streams::new(name, reader, writer);
         // Under load an emulator takes longer to start than a board.
         let settings = Settings { start: Duration::from_secs(10), ..Settings::default() };
         let client = Client::connect(streams, settings, |event| logs.take(event));
-        let client = client.map_err(|error| explain(error, board.name(), &running, &said))?;
-        Ok(Self { client, said, board: board.name().to_string(), running })
+        let client = client.map_err(|error| explain(error, &board.full_name(), &way))?;
+        Ok(Self { client, board: board.full_name(), way })
     }
-
     /// What the board said of itself.
     pub(crate) fn identity(&self) -> &Identity {
         self.client.identity()
@@ -77,34 +60,15 @@ impl<'l> Session<'l> {
     }
 
     fn explained<T>(&self, answer: Result<T, LinkError>) -> anyhow::Result<T> {
-        answer.map_err(|error| explain(error, &self.board, &self.running, &self.said))
+        answer.map_err(|error| explain(error, &self.board, &self.way))
     }
 }
 
 /// Adds what the runner said, which is often the reason.
-fn explain(error: LinkError, board: &str, running: &Running, said: &Mutex<String>) -> anyhow::Error {
+fn explain(error: LinkError, board: &str, way: &Way) -> anyhow::Error {
     // A process that has just closed its pipes takes a moment to end and to be heard.
     if matches!(error, LinkError::Broken { .. }) {
         thread::sleep(Duration::from_millis(100));
     }
-    let ended = running.ended().map(|status| format!("; its process ended ({status})")).unwrap_or_default();
-    let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = if words.is_empty() { String::new() } else { format!("; it said: {words}") };
-    anyhow!("{board}: {error}{ended}{said}")
-}
-
-fn keep(stderr: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let said = Arc::new(Mutex::new(String::new()));
-    let kept = Arc::clone(&said);
-    thread::spawn(move || {
-        let (mut stderr, mut buffer) = (stderr, [0; 512]);
-        while let Ok(len @ 1..) = stderr.read(&mut buffer) {
-            let mut said = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.len() < KEPT {
-                said.push_str(&String::from_utf8_lossy(&buffer[..len]));
-            }
-        }
-    });
-    said
+    anyhow!("{board}: {error}{}", way.fate())
 }

@@ -17,6 +17,10 @@ pub(crate) enum Need {
     Qemu(String),
     /// A Vulkan driver, for Burn's wgpu device.
     Vulkan,
+    /// The program `probe-rs`, which flashes real boards.
+    ProbeRs,
+    /// The programs `ssh` and `scp`.
+    Ssh,
 }
 
 /// The QEMU from which on every emulated board is there; older ones run most.
@@ -41,15 +45,26 @@ impl Need {
     pub(crate) fn check(&self) -> Finding {
         let found = match self {
             Self::Target(triple) => target_folder(triple).map(|folder| folder.display().to_string()),
-            Self::Qemu(program) => find_program(program).map(|path| qemu_version(&path)),
+            Self::Qemu(program) => find_program(program).map(|path| version_line(&path)),
             Self::Vulkan => vulkan(),
+            Self::ProbeRs => find_program("probe-rs").map(|path| version_line(&path)),
+            Self::Ssh => find_program("ssh").and(find_program("scp")).map(|path| path.display().to_string()),
         };
         let fix = found.is_none().then(|| self.by_hand(&Machine::this()));
         let note = match self {
-            Self::Qemu(_) => found.as_deref().and_then(old_qemu),
+            Self::Qemu(_) => {
+                let old = found.as_deref().and_then(old_qemu);
+                old.map(|old| format!("{old}: {}", self.by_hand(&Machine::this())))
+            }
+            _ if found.is_none() && self.only_real_boards() => Some("only for real boards".into()),
             _ => None,
         };
         Finding { need: self.to_string(), found, fix, note }
+    }
+
+    /// Whether one can do without it as long as one has no board on the desk.
+    pub(crate) fn only_real_boards(&self) -> bool {
+        matches!(self, Self::ProbeRs | Self::Ssh)
     }
 
     /// What one types to install it.
@@ -61,6 +76,8 @@ impl Need {
             }
             Self::Qemu(program) => machine.install_line(&machine.qemu_packages(program)),
             Self::Vulkan => machine.install_line(&machine.vulkan_packages()),
+            Self::ProbeRs => "cargo install probe-rs-tools --locked".into(),
+            Self::Ssh => machine.install_line(&machine.ssh_packages()),
         }
     }
 }
@@ -71,6 +88,8 @@ impl std::fmt::Display for Need {
             Self::Target(triple) => write!(f, "Rust target {triple}"),
             Self::Qemu(program) => f.write_str(program),
             Self::Vulkan => f.write_str("a Vulkan driver"),
+            Self::ProbeRs => f.write_str("probe-rs"),
+            Self::Ssh => f.write_str("ssh"),
         }
     }
 }
@@ -79,7 +98,8 @@ impl std::fmt::Display for Need {
 pub(crate) fn require(needs: &[Need]) -> anyhow::Result<()> {
     for need in needs {
         if let Some(fix) = need.check().fix {
-            bail!("{need} is not installed; `cargo xtask setup` installs it, or by hand: {fix}");
+            let setup = if need.only_real_boards() { "cargo xtask setup --board BOARD" } else { "cargo xtask setup" };
+            bail!("{need} is not installed; `{setup}` installs it, or by hand: {fix}");
         }
     }
     Ok(())
@@ -94,7 +114,8 @@ fn target_folder(triple: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn qemu_version(program: &Path) -> String {
+/// The first line of what it says of its version.
+fn version_line(program: &Path) -> String {
     let output = Command::new(program).arg("--version").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().next().unwrap_or("of unknown version").to_string()
@@ -117,7 +138,7 @@ fn old_qemu(line: &str) -> Option<String> {
 /// The version of a program of QEMU, if it is older than `than` or not known.
 pub(crate) fn older_qemu(program: &str, than: (u32, u32)) -> Option<String> {
     let Some(path) = find_program(program) else { return Some("none".into()) };
-    match version_in(&qemu_version(&path)) {
+    match version_in(&version_line(&path)) {
         Some(version) if version >= than => None,
         Some((major, minor)) => Some(format!("{major}.{minor}")),
         None => Some("one of unknown version".into()),

@@ -29,7 +29,7 @@ pub(crate) struct Trial<'a> {
 impl Trial<'_> {
     /// Where results about a model on this board go.
     pub(crate) fn folder(&self, model: &str) -> PathBuf {
-        self.work.results(model).join(self.board.name())
+        self.work.results(model).join(self.board.full_name().replace(':', "-"))
     }
 
     /// Builds the firmware of one of a model's networks; the blob is the one that the firmware holds.

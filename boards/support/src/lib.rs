@@ -21,7 +21,7 @@ mod stopwatch;
 mod cortex_m;
 
 #[cfg(all(target_os = "none", target_arch = "arm"))]
-pub use cortex_m::{CmsdkUart, FpgaLed, SysTick, known_loop, panicked};
+pub use cortex_m::{CmsdkUart, CycleCounter, FpgaLed, SysTick, known_loop, panicked};
 pub use counter::{Counter, NoCounter};
 pub use log::Ring;
 pub use niwaki_link::{Calibration, CounterKind};

@@ -31,6 +31,7 @@ impl<S: Read + Write, P: OutputPin, C: Counter> Board<S, P, C> {
     /// # Errors
     /// If the line broke.
     pub fn serve<const OPS: u32>(mut self, blob: &[u8], arena: &mut [i8]) -> Result<(), S::Error> {
+        log::start();
         self.serial.write_all(&Device::booted())?;
         let mut layers = [0; MAX_LAYERS];
         let done = Model::<OPS>::read_linked(blob).and_then(|model| {

@@ -1,8 +1,8 @@
 //! The one check of a blob: after it, views cannot fail and kernels cannot leave their buffers.
 
 use crate::{
-    Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, NO_INPUT,
-    Op, OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window, block,
+    Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, INTERLEAVED_STEP, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET,
+    Manifest, NO_INPUT, Op, OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window, block,
     header::{self, CRC_START, Section},
     packed, read,
     sequence::{order, strides},
@@ -269,7 +269,13 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
         Op::PackedDepthwiseConv2d(conv) => {
             packed::depthwise(record, conv) && slides(&conv.window, conv.input, conv.output)
         }
-        Op::PackedFullyConnected(layer) => packed::rules(record, &layer.packed) && !layer.packed.weights.is_empty(),
+        Op::PackedFullyConnected(layer) | Op::InterleavedFullyConnected(layer) => {
+            packed::rules(record, &layer.packed) && !layer.packed.weights.is_empty()
+        }
+        Op::SparseInterleavedFullyConnected(layer) => {
+            packed::rules(record, &layer.packed)
+                && packed::streams(&layer.packed, layer.outputs, layer.quads(), INTERLEAVED_STEP)
+        }
         Op::SparseFullyConnected(layer) => {
             packed::rules(record, &layer.packed)
                 && matches!(layer.packed.rows, 1 | 2 | 4)

@@ -51,11 +51,15 @@ pub enum OpKind {
     Constant = 22,
     /// [`crate::Op::Embedding`].
     Embedding = 23,
+    /// [`crate::Op::InterleavedFullyConnected`].
+    InterleavedFullyConnected = 24,
+    /// [`crate::Op::SparseInterleavedFullyConnected`].
+    SparseInterleavedFullyConnected = 25,
 }
 
 impl OpKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Conv2d,
         Self::DepthwiseConv2d,
         Self::FullyConnected,
@@ -79,6 +83,8 @@ impl OpKind {
         Self::LayerNorm,
         Self::Constant,
         Self::Embedding,
+        Self::InterleavedFullyConnected,
+        Self::SparseInterleavedFullyConnected,
     ];
 
     /// The kind with this number in the format.
@@ -88,7 +94,8 @@ impl OpKind {
 
     /// Whether it is for every core: the others are plain kinds in layouts of some.
     pub const fn plain(self) -> bool {
-        self as u8 <= Self::Transpose as u8 || self as u8 >= Self::MatMul as u8
+        let number = self as u8;
+        number <= Self::Transpose as u8 || (number >= Self::MatMul as u8 && number <= Self::Embedding as u8)
     }
 
     /// How many operands it has.
@@ -131,6 +138,8 @@ impl OpKind {
             Self::LayerNorm => "layer_norm",
             Self::Constant => "constant",
             Self::Embedding => "embedding",
+            Self::InterleavedFullyConnected => "interleaved_fully_connected",
+            Self::SparseInterleavedFullyConnected => "sparse_interleaved_fully_connected",
         }
     }
 }

@@ -31,9 +31,9 @@ pub use header::{HEADER_BYTES, MAGIC, VERSION, arena_bytes, op_set};
 pub use kind::OpKind;
 pub use manifest::{Interface, MAX_INTERFACES, MAX_RANK, Manifest};
 pub use op::{
-    Activation, AvgPool, Binary, CONV_STEP, Concat, Conv2d, FULLY_CONNECTED_STEP, FullyConnected, Lut, MaxPool, Op,
-    PackedConv2d, PackedFullyConnected, PackedWeights, Pad, Requantise, STREAM_SLACK, Shape, Softmax, Transpose,
-    Window,
+    Activation, AvgPool, Binary, CONV_STEP, Concat, Conv2d, FULLY_CONNECTED_STEP, FullyConnected, INTERLEAVED_STEP,
+    Lut, MaxPool, Op, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, Requantise, STREAM_SLACK, Shape, Softmax,
+    Transpose, Window,
 };
 pub use read::{Blob, Tensor};
 pub use record::{NO_INPUT, OpRecord, TensorRecord};

@@ -224,6 +224,9 @@ pub const CONV_STEP: usize = 32;
 /// What the offsets of a sparse fully connected layer's streams count in: four inputs.
 pub const FULLY_CONNECTED_STEP: usize = 4;
 
+/// What the offsets of a sparse interleaved layer's streams count in: four inputs as words, and what they say together.
+pub const INTERLEAVED_STEP: usize = 20;
+
 /// [`Conv2d`] with one group and packed weights; depthwise, one filter of 3x3 taps per channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PackedConv2d<'a> {
@@ -314,4 +317,8 @@ pub enum Op<'a> {
     Constant(Constant<'a>),
     /// A table of vectors.
     Embedding(Embedding<'a>),
+    /// Fully connected layer, the weights of four rows in the bytes of a word.
+    InterleavedFullyConnected(PackedFullyConnected<'a>),
+    /// The same that skips blocks of zeros.
+    SparseInterleavedFullyConnected(PackedFullyConnected<'a>),
 }

@@ -159,7 +159,10 @@ impl<'a> Blob<'a> {
             OpKind::PackedConv2d => Op::PackedConv2d(self.packed_conv(record, &input, &output)),
             OpKind::PackedDepthwiseConv2d => Op::PackedDepthwiseConv2d(self.packed_conv(record, &input, &output)),
             OpKind::SparseConv2d => Op::SparseConv2d(self.packed_conv(record, &input, &output)),
-            OpKind::PackedFullyConnected | OpKind::SparseFullyConnected => {
+            OpKind::PackedFullyConnected
+            | OpKind::SparseFullyConnected
+            | OpKind::InterleavedFullyConnected
+            | OpKind::SparseInterleavedFullyConnected => {
                 let (inputs, outputs) = (from.elements(), to.elements());
                 let quads = inputs.div_ceil(4) as u64;
                 let layer = PackedFullyConnected {
@@ -169,7 +172,9 @@ impl<'a> Blob<'a> {
                 };
                 match kind {
                     OpKind::PackedFullyConnected => Op::PackedFullyConnected(layer),
-                    _ => Op::SparseFullyConnected(layer),
+                    OpKind::SparseFullyConnected => Op::SparseFullyConnected(layer),
+                    OpKind::InterleavedFullyConnected => Op::InterleavedFullyConnected(layer),
+                    _ => Op::SparseInterleavedFullyConnected(layer),
                 }
             }
             OpKind::BlockConv2d => {
@@ -243,10 +248,13 @@ impl<'a> Blob<'a> {
         outputs: usize,
         quads: u64,
     ) -> PackedWeights<'a> {
-        let sparse = matches!(kind, OpKind::SparseConv2d | OpKind::SparseFullyConnected);
+        use OpKind::{SparseConv2d, SparseFullyConnected, SparseInterleavedFullyConnected};
+        let sparse = matches!(kind, SparseConv2d | SparseFullyConnected | SparseInterleavedFullyConnected);
         let rows = match kind {
             OpKind::PackedConv2d => 2,
-            OpKind::PackedFullyConnected => 4,
+            OpKind::PackedFullyConnected
+            | OpKind::InterleavedFullyConnected
+            | OpKind::SparseInterleavedFullyConnected => 4,
             OpKind::PackedDepthwiseConv2d => 1,
             _ => record.q[0].clamp(0, 4) as usize,
         };

@@ -321,6 +321,29 @@ fn packed_weights() {
 }
 
 #[test]
+fn interleaved_weights() {
+    use OpKind::{InterleavedFullyConnected, SparseInterleavedFullyConnected};
+    refuses(
+        &[InterleavedFullyConnected, SparseInterleavedFullyConnected],
+        &[
+            ("weights outside", |op| op.weights = 1 << 20),
+            ("rules outside", |op| op.bias = 1 << 20),
+            ("odd multipliers", |op| op.bias = common::BIAS),
+            ("a shift", |op| op.shift = 1),
+        ],
+    );
+    refuses(
+        &[SparseInterleavedFullyConnected],
+        &[
+            ("a stream that is cut off", |op| op.q[1] -= 16),
+            ("a stream with more behind it", |op| op.q[1] += 16),
+            ("offsets that never end", |op| (op.weights, op.q[1]) = (common::ZEROS, 256)),
+            ("offsets of another step", |op| op.weights = common::CONV_STREAM),
+        ],
+    );
+}
+
+#[test]
 fn block_weights() {
     let kinds = [OpKind::BlockConv2d, OpKind::BlockFullyConnected];
     refuses(

@@ -104,6 +104,7 @@ fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
         (Op::Mul(op), Two(a, b)) if has(OPS, OpKind::Mul) => dsp::mul(op, a, b, output),
         (Op::Mul(op), InPlaceWith(b)) if has(OPS, OpKind::Mul) => dsp::mul_in_place(op, b, output),
         (Op::Lut(op), One(x)) if has(OPS, OpKind::Lut) => dsp::lut(op, x, output),
+        (Op::MatMul(op), Two(a, b)) if has(OPS, OpKind::MatMul) => dsp::matmul(op, a, b, output),
         (Op::Lut(op), InPlace) if has(OPS, OpKind::Lut) => dsp::lut_in_place(op, output),
         (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }
@@ -119,6 +120,12 @@ fn run_v6m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v6m::conv2d(op, x, output, scratch),
         (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v6m::sparse_conv2d(op, x, output, scratch),
+        (Op::InterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::InterleavedFullyConnected) => {
+            v6m::interleaved(op, x, output, scratch);
+        }
+        (Op::SparseInterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::SparseInterleavedFullyConnected) => {
+            v6m::sparse_interleaved(op, x, output, scratch);
+        }
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
             v6m::depthwise_conv2d(op, x, output, scratch);
         }
@@ -137,6 +144,12 @@ fn run_v7m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v7m::conv2d(op, x, output, scratch),
         (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v7m::sparse_conv2d(op, x, output, scratch),
+        (Op::InterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::InterleavedFullyConnected) => {
+            v7m::interleaved(op, x, output, scratch);
+        }
+        (Op::SparseInterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::SparseInterleavedFullyConnected) => {
+            v7m::sparse_interleaved(op, x, output, scratch);
+        }
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
             v7m::depthwise_conv2d(op, x, output, scratch);
         }
@@ -206,6 +219,12 @@ fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut 
         (Op::LayerNorm(op), One(x)) if has(OPS, OpKind::LayerNorm) => scalar::layer_norm(op, x, output),
         (Op::Constant(op), Operands::None) if has(OPS, OpKind::Constant) => scalar::constant(op, output),
         (Op::Embedding(op), One(x)) if has(OPS, OpKind::Embedding) => scalar::embedding(op, x, output),
+        (Op::InterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::InterleavedFullyConnected) => {
+            scalar::interleaved_fully_connected(op, x, output);
+        }
+        (Op::SparseInterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::SparseInterleavedFullyConnected) => {
+            scalar::sparse_interleaved_fully_connected(op, x, output);
+        }
         _ => return false,
     }
     true

@@ -1,7 +1,7 @@
 //! Instruction sets that kernels are written for, and the scratch that their kernels need.
 
 use crate::planes::{Planes, connected_bytes};
-use niwaki_blob::{Conv2d, Op, PackedConv2d, Shape};
+use niwaki_blob::{Conv2d, Op, PackedConv2d, PackedFullyConnected, Shape};
 
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,9 +127,24 @@ fn lanes_scratch(op: &Op<'_>) -> usize {
     match op {
         Op::Conv2d(op) if op.groups == 1 => lane_layout(op).bytes(),
         Op::SparseConv2d(op) if op.packed.rows == 1 => lane_stream_layout(op).bytes(),
+        Op::InterleavedFullyConnected(op) => interleaved_bytes(op, false),
+        Op::SparseInterleavedFullyConnected(op) => interleaved_bytes(op, true),
         Op::DepthwiseConv2d(op) if op.window.kernel == [3, 3] && op.window.dilation == [1, 1] => depthwise_band(op),
         _ => 0,
     }
+}
+
+fn interleaved_bytes(op: &PackedFullyConnected<'_>, sparse: bool) -> usize {
+    interleaved_words(op.quads(), sparse).saturating_mul(4).saturating_add(ALIGNMENT)
+}
+
+/// Quads of interleaved weights that are added up at a time, at most.
+pub(crate) const INTERLEAVED_QUADS: usize = 127;
+
+/// Words for the inputs of interleaved weights, and for what they say together: for every quad, or for every chunk of them.
+pub(crate) fn interleaved_words(quads: usize, sparse: bool) -> usize {
+    let more = if sparse { quads } else { quads.div_ceil(INTERLEAVED_QUADS) };
+    quads.saturating_mul(4).saturating_add(more)
 }
 
 /// How kernels of three pixels in two words divide their scratch.

@@ -72,10 +72,33 @@ impl Rows<'_> {
     pub fn streams(&self, rows: usize, step: usize) -> Vec<i8> {
         let mut bytes = Vec::new();
         for group in 0..self.outputs().div_ceil(rows) {
-            self.stream(group, rows, step, &mut bytes);
+            self.stream(group, rows, step, &mut bytes, &|quad| self.block(group, rows, quad));
         }
         bytes.resize(bytes.len() + STREAM_SLACK, 0);
         bytes
+    }
+
+    /// Interleaved blocks of four rows, `[group][quad]`.
+    pub fn interleaved(&self) -> Vec<i8> {
+        let quads = self.terms.div_ceil(4);
+        let groups = 0..self.outputs().div_ceil(4);
+        groups.flat_map(|group| (0..quads).flat_map(move |quad| self.interleaved_block(group, quad))).collect()
+    }
+
+    /// Streams of the interleaved blocks of four rows that are not all zero.
+    pub fn interleaved_streams(&self, step: usize) -> Vec<i8> {
+        let mut bytes = Vec::new();
+        for group in 0..self.outputs().div_ceil(4) {
+            self.stream(group, 4, step, &mut bytes, &|quad| self.interleaved_block(group, quad));
+        }
+        bytes.resize(bytes.len() + STREAM_SLACK, 0);
+        bytes
+    }
+
+    /// Weights plus 128, `[4 terms][4 rows]`.
+    fn interleaved_block(&self, group: usize, quad: usize) -> Vec<i8> {
+        let places = (0..4).flat_map(|k| (0..4).map(move |row| (row, k)));
+        places.map(|(row, k)| self.at(group * 4 + row, quad * 4 + k) ^ i8::MIN).collect()
     }
 
     /// How many blocks [`Rows::streams`] holds.
@@ -90,7 +113,7 @@ impl Rows<'_> {
         (0..rows).all(|row| (0..4).all(|k| self.at(group * rows + row, quad * 4 + k) == 0))
     }
 
-    fn stream(&self, group: usize, rows: usize, step: usize, bytes: &mut Vec<i8>) {
+    fn stream(&self, group: usize, rows: usize, step: usize, bytes: &mut Vec<i8>, block: &dyn Fn(usize) -> Vec<i8>) {
         // Farther than this, a block of zeros stands between.
         let reach = i16::MAX as usize / step;
         let mut last = 0;
@@ -111,7 +134,7 @@ impl Rows<'_> {
             offset(unit.first(), bytes);
             offset(unit.get(1), bytes);
             for (_, quad) in unit {
-                bytes.extend(self.block(group, rows, *quad));
+                bytes.extend(block(*quad));
             }
         }
         if blocks.len().is_multiple_of(2) {

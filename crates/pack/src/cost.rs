@@ -5,8 +5,8 @@
 
 use crate::repack::Form;
 use niwaki_blob::OpKind::{
-    self, BlockConv2d, BlockFullyConnected, Conv2d, FullyConnected, PackedConv2d, PackedFullyConnected, SparseConv2d,
-    SparseFullyConnected,
+    self, BlockConv2d, BlockFullyConnected, Conv2d, FullyConnected, InterleavedFullyConnected, PackedConv2d,
+    PackedFullyConnected, SparseConv2d, SparseFullyConnected, SparseInterleavedFullyConnected,
 };
 use niwaki_kernels::{Isa, layout::Rows};
 
@@ -59,10 +59,20 @@ const DSP: [Entry; 7] = [
 ];
 
 /// Cortex-M3: tenths of instructions.
-const V7M: [Entry; 2] = [entry(Conv2d, 1, 800, 285), entry(SparseConv2d, 1, 1000, 324)];
+const V7M: [Entry; 4] = [
+    entry(Conv2d, 1, 800, 285),
+    entry(SparseConv2d, 1, 1000, 324),
+    entry(InterleavedFullyConnected, 4, 810, 243),
+    entry(SparseInterleavedFullyConnected, 4, 760, 291),
+];
 
 /// Cortex-M0 and M0+: tenths of instructions.
-const V6M: [Entry; 2] = [entry(Conv2d, 1, 1340, 510), entry(SparseConv2d, 1, 2150, 572)];
+const V6M: [Entry; 4] = [
+    entry(Conv2d, 1, 1340, 510),
+    entry(SparseConv2d, 1, 2150, 572),
+    entry(InterleavedFullyConnected, 4, 2160, 385),
+    entry(SparseInterleavedFullyConnected, 4, 2180, 454),
+];
 
 /// Cortex-A76, which stands for all 64-bit Arm cores: hundredths of instructions, in a convolution for eight pixels. One
 /// blob is for all of them, and without dot products leaving out blocks saves more.

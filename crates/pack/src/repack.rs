@@ -2,8 +2,8 @@
 
 use crate::cost;
 use niwaki_blob::{
-    AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, Op, OpKind, OpRecord, Requantise,
-    STREAM_SLACK, TensorRecord, WriteError, Writer,
+    AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, INTERLEAVED_STEP, Op, OpKind, OpRecord,
+    Requantise, STREAM_SLACK, TensorRecord, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -79,7 +79,10 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
         Op::PackedConv2d(op) | Op::PackedDepthwiseConv2d(op) | Op::SparseConv2d(op) => {
             weighted(op.packed.weights, op.packed.rules, &[]);
         }
-        Op::PackedFullyConnected(op) | Op::SparseFullyConnected(op) => {
+        Op::PackedFullyConnected(op)
+        | Op::SparseFullyConnected(op)
+        | Op::InterleavedFullyConnected(op)
+        | Op::SparseInterleavedFullyConnected(op) => {
             weighted(op.packed.weights, op.packed.rules, &[]);
         }
         Op::BlockConv2d(op) => blocks(&mut record, &op.blocks, writer),
@@ -176,6 +179,10 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
             let plain = (conv.groups == 1).then_some(dense(OpKind::Conv2d, 1));
             plain.into_iter().chain([sparse(OpKind::SparseConv2d, 1)]).collect()
         }
+        // Fewer rows than a group has are cheaper one by one.
+        Op::FullyConnected(layer) if small && layer.outputs > 2 => {
+            vec![dense(OpKind::InterleavedFullyConnected, 4), sparse(OpKind::SparseInterleavedFullyConnected, 4)]
+        }
         _ if small => Vec::new(),
         Op::Conv2d(conv) => {
             let dense = (conv.groups == 1).then_some(dense(OpKind::PackedConv2d, 2));
@@ -191,7 +198,8 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
         _ => Vec::new(),
     };
     let weights = Weights::of(op);
-    all.into_iter().filter(|form| weights.rows().packable(form.rows).is_ok()).collect()
+    // Small cores' kinds hold any weights.
+    all.into_iter().filter(|form| small || weights.rows().packable(form.rows).is_ok()).collect()
 }
 
 /// The plain kind, and block weights in units of so many blocks.
@@ -283,6 +291,8 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         OpKind::PackedConv2d | OpKind::PackedFullyConnected => weights.rows().dense(rows),
         OpKind::SparseConv2d => weights.rows().streams(rows, CONV_STEP),
         OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
+        OpKind::InterleavedFullyConnected => weights.rows().interleaved(),
+        OpKind::SparseInterleavedFullyConnected => weights.rows().interleaved_streams(INTERLEAVED_STEP),
         _ => return None,
     };
     Some(Layout {

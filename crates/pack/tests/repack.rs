@@ -83,8 +83,8 @@ fn small_cores_get_streams_where_they_are_cheaper() {
     for isa in [Isa::V7m, Isa::V6m] {
         let streams = repack(&plain, isa).unwrap();
         let (plain, streams) = (Blob::read(&plain).unwrap(), Blob::read(&streams).unwrap());
-        use OpKind::{Conv2d, DepthwiseConv2d, FullyConnected, SparseConv2d};
-        assert_eq!(kinds(&streams), [Conv2d, DepthwiseConv2d, SparseConv2d, SparseConv2d, FullyConnected]);
+        use OpKind::{Conv2d, DepthwiseConv2d, InterleavedFullyConnected, SparseConv2d};
+        assert_eq!(kinds(&streams), [Conv2d, DepthwiseConv2d, SparseConv2d, SparseConv2d, InterleavedFullyConnected]);
         assert_eq!(solve(&plain, &input), solve(&streams, &input));
     }
 }

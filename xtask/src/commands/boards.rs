@@ -1,14 +1,15 @@
 //! `boards`: lists the boards, and whether anyone has run them on silicon.
 
 use crate::{
-    board::{self, Board},
+    board::{self, Board, Kernels},
     output::{self, table, thousands},
     toolchain::Need,
     workplace::Workplace,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 
-/// List the boards: core, memories, how they are run, and whether that was ever on silicon
+/// List the boards: core, target, kernels, how they are run, and whether that was ever on silicon
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -18,10 +19,13 @@ struct Entry {
     description: String,
     core: String,
     target: Option<String>,
+    kernels: Kernels,
     clock_hz: Option<u64>,
     flash_budget: Option<u64>,
     ram_budget: Option<u64>,
     runner: String,
+    /// Other ways to run it: what to put behind the board's name, and what that is.
+    runners: BTreeMap<String, String>,
     emulated: bool,
     silicon: Option<bool>,
     /// What is not installed yet.
@@ -38,14 +42,16 @@ fn entry(board: &Board) -> Entry {
     let spec = board.spec.clone();
     let missing = |need: &Need| need.check().fix.map(|_| need.to_string());
     Entry {
-        missing: board.needs().iter().filter_map(missing).collect(),
+        missing: board.needs().iter().filter_map(missing).chain(board.too_old()).collect(),
         runner: board.runner_name(),
+        runners: spec.runners.iter().map(|(name, runner)| (name.clone(), runner.name())).collect(),
         emulated: board.emulated(),
         silicon: board.silicon(),
         name: spec.name,
         description: spec.description,
         core: spec.core,
         target: spec.target,
+        kernels: spec.kernels,
         clock_hz: spec.clock_hz,
         flash_budget: spec.budget.map(|budget| budget.flash_bytes),
         ram_budget: spec.budget.map(|budget| budget.ram_bytes),
@@ -53,21 +59,24 @@ fn entry(board: &Board) -> Entry {
 }
 
 fn show(entries: &[Entry]) -> String {
-    let head = ["board", "description", "core", "runs on", "flash for use", "RAM for use", "run on silicon", "missing"];
+    let head =
+        ["board", "core", "target", "kernels", "runs on", "flash for use", "RAM for use", "run on silicon", "missing"];
     let mut table = table(head, 9);
     for entry in entries {
         let bytes = |bytes: Option<u64>| bytes.map_or("-".into(), thousands);
         let silicon = entry.silicon.map_or("-", |run| if run { "yes" } else { "never" });
+        let others = entry.runners.iter().map(|(name, runner)| format!("\n:{name} {runner}")).collect::<String>();
         table.add_row([
             entry.name.clone(),
-            entry.description.clone(),
             entry.core.clone(),
-            entry.runner.clone(),
+            entry.target.clone().unwrap_or("this computer's".into()),
+            entry.kernels.to_string(),
+            format!("{}{others}", entry.runner),
             bytes(entry.flash_budget),
             bytes(entry.ram_budget),
             silicon.into(),
             entry.missing.join(", "),
         ]);
     }
-    table.to_string()
+    format!("{table}\nBOARD:RUNNER runs a board in another way than the first.")
 }

@@ -50,7 +50,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     ensure!(
         differing == 0,
         "host and {board} differ on {differing} samples; `cargo xtask diff {model} --board {board}` names the layer",
-        board = board.name(),
+        board = board.full_name(),
         model = args.model.model
     );
     Ok(())

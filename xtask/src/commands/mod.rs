@@ -14,7 +14,8 @@ mod size;
 mod test;
 mod train;
 
-use crate::{board, workplace::Workplace};
+use crate::{board, reach, workplace::Workplace};
+use anyhow::bail;
 
 /// What `cargo xtask` can do.
 #[derive(clap::Subcommand)]
@@ -58,9 +59,12 @@ impl Command {
 /// What every command that uses a board takes.
 #[derive(clap::Args, Clone, Debug)]
 struct BoardArgs {
-    /// A board in boards/, or the path of a folder with a board crate of your own
-    #[arg(long, default_value = board::DEFAULT)]
+    /// A board in boards/, or the path of a folder with a board crate of your own; with :RUNNER behind it, run in
+    /// another way than usual (`cargo xtask boards` lists them)
+    #[arg(long, default_value = board::DEFAULT, value_name = "BOARD[:RUNNER]")]
     board: String,
+    #[command(flatten)]
+    place: board::Place,
     /// Install nothing; fail if something is missing
     #[arg(long)]
     no_setup: bool,
@@ -69,8 +73,19 @@ struct BoardArgs {
 impl BoardArgs {
     /// Finds the board, and what has to be installed for it.
     fn ready(&self, work: &Workplace) -> anyhow::Result<board::Board> {
-        let board = board::Board::find(work, &self.board)?;
+        let board = board::Board::find(work, &self.board)?.at(&self.place)?;
         setup::ready(&board.needs(), self.no_setup)?;
+        reach::expect(&board)?;
+        if let Some(reason) = board.too_old() {
+            bail!("{}: {reason}; `cargo xtask doctor` says how to get a newer one", board.full_name());
+        }
+        Ok(board)
+    }
+
+    /// The same for a command that only builds firmware.
+    fn ready_to_build(&self, work: &Workplace) -> anyhow::Result<board::Board> {
+        let board = board::Board::find(work, &self.board)?.at(&self.place)?;
+        setup::ready(&board.build_needs(), self.no_setup)?;
         Ok(board)
     }
 }

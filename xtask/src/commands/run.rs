@@ -82,13 +82,13 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
         }
     }
     let (emulated, silicon) = (board.emulated(), board.silicon());
-    let outcomes = Outcomes { model: model.name, board: board.name().into(), emulated, silicon, runs };
+    let outcomes = Outcomes { model: model.name, board: board.full_name(), emulated, silicon, runs };
     output::result(work, &outcomes, || show(&outcomes, &report.metric))?;
     let differing: usize = outcomes.runs.iter().map(|run| run.measured.differing.len()).sum();
     ensure!(
         differing == 0,
         "host and {board} differ on {differing} samples; `cargo xtask diff {model} --board {board}` names the layer",
-        board = board.name(),
+        board = board.full_name(),
         model = args.model
     );
     Ok(())

@@ -38,7 +38,7 @@ struct Entry {
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model)?;
-    let board = args.board.ready(work)?;
+    let board = args.board.ready_to_build(work)?;
     let budget = board.spec.budget;
     let budget = budget.with_context(|| format!("{} is a process: it has no flash or RAM of its own", board.name()))?;
     let report = variant::report(work, &model.name)?;

@@ -106,12 +106,19 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
         }
         None => Outcome::skipped("NIWAKI_DATA is not set: it names the folder with the data sets"),
     });
-    for board in ["host", board::DEFAULT] {
-        slow(&format!("deploy digits on {board}"), &|| deploy(work, board).into());
+    for (model, board) in [("digits", "host"), ("digits", board::DEFAULT), ("digits-vit", board::DEFAULT)] {
+        slow(&format!("deploy {model} on {board}"), &|| deploy(work, model, board).into());
     }
-    slow("budgets of digits", &|| {
-        check(xtask(work).args(["size", "digits", "--board", board::DEFAULT]), "cargo xtask size digits")
-    });
+    for board in STM32_AND_PI {
+        slow(&format!("digits on {board}"), &|| run_digits(work, board).into());
+    }
+    let real = |name: &String| Board::find(work, name).is_ok_and(|board| !board.emulated() && !board.is_process());
+    let real: Vec<String> = board::all(work).into_iter().filter(real).collect();
+    for board in real.iter().map(String::as_str).chain([board::DEFAULT, "b-l475e-iot01a"]) {
+        slow(&format!("budgets of digits on {board}"), &|| {
+            check(xtask(work).args(["size", "digits", "--board", board]), "cargo xtask size digits")
+        });
+    }
 }
 
 /// Holds the kernels for 64-bit Arm against the scalar ones. Cores without and with dot products run different ones.
@@ -194,11 +201,34 @@ fn xtask(work: &Workplace) -> Command {
     command
 }
 
-/// Deploys the example and looks into the result: every sample was run, and none differs.
-fn deploy(work: &Workplace, board: &str) -> anyhow::Result<()> {
+/// Emulated boards that start as on silicon, and the cores of Raspberry Pi 3, 4 and 5.
+const STM32_AND_PI: [&str; 5] =
+    ["netduinoplus2", "b-l475e-iot01a", "raspberry-pi:cortex-a53", "raspberry-pi", "raspberry-pi:cortex-a76"];
+
+/// Runs some samples of what was deployed before on another board, and looks into the result: none differs.
+fn run_digits(work: &Workplace, board: &str) -> anyhow::Result<()> {
+    const SAMPLES: u64 = 50;
     let mut command = xtask(work);
-    command.args(["deploy", "digits", "--no-setup", "--quiet", "--json", "--board", board]);
-    let spinner = progress::spinner(&format!("deploying digits on {board}"));
+    command.args(["run", "digits", "--no-setup", "--json", "--samples", &SAMPLES.to_string(), "--board", board]);
+    let spinner = progress::spinner(&format!("running digits on {board}"));
+    let output = command.output()?;
+    drop(spinner);
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    let result: Value = serde_json::from_slice(&output.stdout).context("run printed no JSON")?;
+    let runs = result["runs"].as_array().map_or([].as_slice(), Vec::as_slice);
+    ensure!(runs.len() == 2, "{} networks were run", runs.len());
+    for run in runs {
+        ensure!(run["samples"] == SAMPLES, "{} of {SAMPLES} samples were run", run["samples"]);
+        ensure!(run["differing"].as_array().is_some_and(Vec::is_empty), "differing samples: {}", run["differing"]);
+    }
+    Ok(())
+}
+
+/// Deploys the example and looks into the result: every sample was run, and none differs.
+fn deploy(work: &Workplace, model: &str, board: &str) -> anyhow::Result<()> {
+    let mut command = xtask(work);
+    command.args(["deploy", model, "--no-setup", "--quiet", "--json", "--board", board]);
+    let spinner = progress::spinner(&format!("deploying {model} on {board}"));
     let output = command.output()?;
     drop(spinner);
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());

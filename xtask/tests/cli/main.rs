@@ -5,6 +5,8 @@ mod sample;
 
 mod errors;
 mod fake;
+#[cfg(unix)]
+mod real;
 mod street;
 
 use std::process::{Command, Output};

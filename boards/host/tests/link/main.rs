@@ -60,6 +60,16 @@ fn a_cortex_m55_computes_the_same_and_counts_instructions() {
     computes_the_same_and_counts_instructions("mps3-an547");
 }
 
+#[test]
+fn an_stm32f405_computes_the_same_and_counts_instructions() {
+    computes_the_same_and_counts_instructions("netduinoplus2");
+}
+
+#[test]
+fn an_stm32l475_computes_the_same_and_counts_instructions() {
+    computes_the_same_and_counts_instructions("b-l475e-iot01a");
+}
+
 fn computes_the_same_and_counts_instructions(name: &str) {
     let emulated = Emulated::read(name);
     let mut board = Running::emulated(&emulated, &[]);

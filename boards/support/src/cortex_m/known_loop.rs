@@ -1,5 +1,6 @@
 //! Code whose instructions can be counted by reading it.
 
+use crate::Counter;
 use core::arch::naked_asm;
 
 /// Executes exactly `instructions` instructions (at least 4) and three more: LSRS, the first branch, and BX. An odd
@@ -23,4 +24,20 @@ pub extern "C" fn known_loop(instructions: u32) {
         "bne 3b",
         "bx lr",
     )
+}
+
+/// Ticks for a loop of exactly this many instructions, whatever calling it takes.
+pub(super) fn timed(counter: &mut impl Counter, instructions: u32) -> u64 {
+    const SHORTEST: u32 = 4;
+    let base = time(counter, SHORTEST);
+    time(counter, instructions.saturating_add(SHORTEST)).saturating_sub(base)
+}
+
+// Not inlined: both lengths that are subtracted run the same code around the loop.
+#[inline(never)]
+fn time(counter: &mut impl Counter, instructions: u32) -> u64 {
+    counter.restart();
+    let start = counter.now();
+    known_loop(instructions);
+    counter.now().saturating_sub(start)
 }

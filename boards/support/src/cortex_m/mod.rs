@@ -1,12 +1,14 @@
-//! What Cortex-M boards share: the SysTick counter, known loops, the peripherals of Arm's FPGA boards, and what happens
+//! What Cortex-M boards share: counters, known loops, the peripherals of Arm's FPGA boards, and what happens
 //! when something goes wrong.
 
 mod cmsdk;
+mod cycles;
 mod known_loop;
 mod systick;
 mod trouble;
 
 pub use cmsdk::{CmsdkUart, FpgaLed};
+pub use cycles::CycleCounter;
 pub use known_loop::known_loop;
 pub use systick::SysTick;
 pub use trouble::panicked;

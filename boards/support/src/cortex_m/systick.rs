@@ -1,6 +1,6 @@
 //! SysTick as a 64-bit counter: every Cortex-M has one, DWT's cycle counter is missing on ARMv6-M and in QEMU.
 
-use super::known_loop::known_loop;
+use super::known_loop::timed;
 use crate::{Counter, CounterKind};
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -57,15 +57,6 @@ impl SysTick {
         counter.handler = u64::from((ticks.saturating_mul(HANDLER_INSTRUCTIONS) + LOOP / 2) / LOOP);
         counter
     }
-
-    // Not inlined: both lengths that are subtracted run the same code around the loop.
-    #[inline(never)]
-    fn time_loop(&mut self, instructions: u32) -> u64 {
-        self.restart();
-        let start = self.now();
-        known_loop(instructions);
-        self.now().saturating_sub(start)
-    }
 }
 
 impl Counter for SysTick {
@@ -101,8 +92,6 @@ impl Counter for SysTick {
     }
 
     fn known_loop(&mut self, instructions: u32) -> Option<u64> {
-        const SHORTEST: u32 = 4;
-        let base = self.time_loop(SHORTEST);
-        Some(self.time_loop(instructions.saturating_add(SHORTEST)).saturating_sub(base))
+        Some(timed(self, instructions))
     }
 }

@@ -10,18 +10,49 @@ const RING_BYTES: usize = 1024;
 
 struct State {
     encoder: defmt::Encoder,
-    ring: Ring<RING_BYTES>,
+    out: Out,
 }
 
-static STATE: Mutex<RefCell<State>> =
-    Mutex::new(RefCell::new(State { encoder: defmt::Encoder::new(), ring: Ring::new() }));
+/// Where encoded bytes go.
+struct Out {
+    ring: Ring<RING_BYTES>,
+    /// To a debug probe, if there is one. What it does not take in time is lost there.
+    #[cfg(feature = "rtt")]
+    probe: Option<rtt_target::UpChannel>,
+}
+
+impl Out {
+    fn write(&mut self, bytes: &[u8]) {
+        self.ring.write(bytes);
+        #[cfg(feature = "rtt")]
+        if let Some(probe) = &mut self.probe {
+            probe.write(bytes);
+        }
+    }
+}
+
+static STATE: Mutex<RefCell<State>> = Mutex::new(RefCell::new(State {
+    encoder: defmt::Encoder::new(),
+    out: Out {
+        ring: Ring::new(),
+        #[cfg(feature = "rtt")]
+        probe: None,
+    },
+}));
+
+/// Lets a debug probe read along: probe-rs decodes a channel of this name.
+#[cfg(feature = "rtt")]
+pub(super) fn show_probe() {
+    let channels = rtt_target::rtt_init! { up: { 0: { size: 1024, name: "defmt" } } };
+    with(|state| state.out.probe = Some(channels.up.0));
+}
 
 /// Whether interrupts are to be enabled again when the message under way ends.
 static INTERRUPTS_WERE_ON: AtomicBool = AtomicBool::new(false);
 
 /// Moves logged bytes out of the ring; see [`Ring::take`].
 pub(super) fn take(piece: &mut [u8]) -> Option<(u32, usize)> {
-    with(|state| state.ring.take(piece)).flatten()
+    with(|state| state.out.ring.take(piece)).flatten()
 }
 
 /// `None` if the state is in use already: a `Format` that logs. Its message is left out; a panic would help nobody.
@@ -39,7 +70,7 @@ unsafe impl defmt::Logger for Logger {
         let on = cortex_m::register::primask::read().is_active();
         cortex_m::interrupt::disable();
         INTERRUPTS_WERE_ON.store(on, Ordering::Relaxed);
-        with(|State { encoder, ring }| encoder.start_frame(|bytes| ring.write(bytes)));
+        with(|State { encoder, out }| encoder.start_frame(|bytes| out.write(bytes)));
     }
 
     unsafe fn flush() {
@@ -47,9 +78,9 @@ unsafe impl defmt::Logger for Logger {
     }
 
     unsafe fn release() {
-        with(|State { encoder, ring }| {
-            encoder.end_frame(|bytes| ring.write(bytes));
-            ring.end_frame();
+        with(|State { encoder, out }| {
+            encoder.end_frame(|bytes| out.write(bytes));
+            out.ring.end_frame();
         });
         if INTERRUPTS_WERE_ON.load(Ordering::Relaxed) {
             // SAFETY: they were on before `acquire` turned them off.
@@ -58,6 +89,6 @@ unsafe impl defmt::Logger for Logger {
     }
 
     unsafe fn write(bytes: &[u8]) {
-        with(|State { encoder, ring }| encoder.write(bytes, |bytes| ring.write(bytes)));
+        with(|State { encoder, out }| encoder.write(bytes, |bytes| out.write(bytes)));
     }
 }

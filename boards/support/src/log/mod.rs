@@ -11,6 +11,12 @@ pub use ring::Ring;
 use embedded_io::Write;
 use niwaki_link::{Identity, LOG_CHUNK, Refusal, log_frame};
 
+/// Before anything is logged.
+pub(crate) fn start() {
+    #[cfg(all(target_os = "none", feature = "rtt"))]
+    logger::show_probe();
+}
+
 /// The model can be run.
 pub(crate) fn ready(identity: &Identity) {
     #[cfg(target_os = "none")]

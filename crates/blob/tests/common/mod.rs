@@ -134,7 +134,7 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
             (op.p, op.bias, op.weights) = (window, RULES, ZEROS);
             [4, 4, 2]
         }
-        OpKind::PackedFullyConnected => {
+        OpKind::PackedFullyConnected | OpKind::InterleavedFullyConnected => {
             op.bias = RULES;
             [1, 1, 7]
         }
@@ -142,7 +142,7 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
             (op.p, op.bias, op.weights, op.q) = (window, RULES, CONV_STREAM, [2, 44, 0]);
             [4, 4, 3]
         }
-        OpKind::SparseFullyConnected => {
+        OpKind::SparseFullyConnected | OpKind::SparseInterleavedFullyConnected => {
             (op.bias, op.weights, op.q) = (RULES, LAYER_STREAM, [4, 40, 0]);
             [1, 1, 7]
         }

@@ -43,6 +43,19 @@ instruction!(
     narrow16(x), "ssat {result}, #8, {x}, asr #16"
 );
 
+instruction!(
+    /// A sum and the products of both halves.
+    dual_product(a, b, sum), "smlad {result}, {a}, {b}, {sum}"
+);
+instruction!(
+    /// The low half of one word below that of another.
+    low_halves(low, high), "pkhbt {result}, {low}, {high}, lsl #16"
+);
+instruction!(
+    /// The high half of one word below that of another.
+    high_halves(low, high), "pkhtb {result}, {high}, {low}, asr #16"
+);
+
 /// The larger of each pair of signed bytes.
 #[inline(always)]
 pub(super) fn max8(a: u32, b: u32) -> u32 {

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     pub shift: u32,
     /// 68: whether there is more to limit than int8
     pub limited: u32,
-    /// 72: whether [`super::is_small`] holds
+    /// 72: whether [`super::Bound::is_small`] holds
     pub small: u32,
     /// 76: the zero point less the smallest output
     pub base: i32,

@@ -2,7 +2,7 @@
 
 use super::arguments::{FIRST, LAST};
 use super::windows::Windows;
-use super::{Arguments, Core, PIXELS, copy, is_small, words};
+use super::{Arguments, Bound, Core, PIXELS, copy, words};
 use crate::isa::{LaneLayout, lane_layout, lane_stream_layout};
 use crate::scalar;
 use niwaki_blob::{Conv2d, PackedConv2d, Requantise, Shape};
@@ -20,7 +20,10 @@ pub(crate) fn conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8], scratch: 
         return scalar::conv2d(op, input, output);
     };
     let windows = Windows::new(&op.window, op.input, op.input_zero_point, input);
-    let small = is_small(rule, op.bias.iter().zip(rule.multipliers), terms);
+    let mut bound = Bound::default();
+    op.bias.iter().for_each(|bias| bound.bias(*bias));
+    rule.multipliers.iter().for_each(|multiplier| bound.multiplier(*multiplier));
+    let small = bound.is_small(rule, terms);
     let chunks = terms.div_ceil(layout.chunk.max(1));
     let mut arguments = Arguments::new(rule, small);
     (arguments.pitch, arguments.start, arguments.step) = (terms, chunks as i32, channels);
@@ -59,7 +62,12 @@ pub(crate) fn sparse_conv2d(op: &PackedConv2d<'_>, input: &[i8], output: &mut [i
     };
     let (zero_point, activation) = (packed_weights.zero_point, packed_weights.activation);
     let rule = Requantise { multipliers: &[], shift: 0, zero_point, activation };
-    let small = is_small(&rule, rules.iter().map(|[bias, multiplier]| (bias, multiplier)), terms);
+    let mut bound = Bound::default();
+    for [bias, multiplier] in rules {
+        bound.bias(*bias);
+        bound.multiplier(*multiplier);
+    }
+    let small = bound.is_small(&rule, terms);
     let mut arguments = Arguments::new(&rule, small);
     arguments.step = channels;
     let windows = Windows::new(&op.window, op.input, op.input_zero_point, input);

@@ -11,6 +11,7 @@
 mod arguments;
 mod conv2d;
 mod depthwise_conv2d;
+mod fully_connected;
 mod memory;
 mod rounding;
 mod windows;
@@ -18,8 +19,9 @@ mod windows;
 pub(crate) use arguments::Arguments;
 pub(crate) use conv2d::{conv2d, sparse_conv2d};
 pub(crate) use depthwise_conv2d::{Taps, depthwise_conv2d};
+pub(crate) use fully_connected::{interleaved, sparse_interleaved};
 pub(crate) use memory::{copy, words};
-pub(crate) use rounding::is_small;
+pub(crate) use rounding::Bound;
 
 /// Pixels that are computed together: two triples.
 pub(crate) const PIXELS: usize = 6;

@@ -2,27 +2,40 @@
 
 use niwaki_blob::Requantise;
 
-/// Whether no accumulator of `terms` products, with one of these biases and its multiplier, leaves 32 bits in
-/// `((acc * m) >> 16) + 2^15`: then `multiply_round(acc, m)` takes three 32-bit products, see `in_three` below. True of
-/// nearly every layer: it says that outputs fit 16 bits before they are limited.
-#[cfg_attr(test, allow(dead_code, reason = "for assembly"))]
-pub(crate) fn is_small<'a>(
-    rule: &Requantise<'_>,
-    rows: impl Iterator<Item = (&'a i32, &'a i32)>,
-    terms: usize,
-) -> bool {
-    let (mut bias, mut multiplier) = (0u32, 0u32);
-    for (b, m) in rows {
-        (bias, multiplier) = (bias.max(b.unsigned_abs()), multiplier.max(m.unsigned_abs()));
+/// What biases and multipliers do not pass.
+#[derive(Default)]
+pub(crate) struct Bound {
+    bias: u32,
+    multiplier: u32,
+}
+
+impl Bound {
+    #[inline(always)]
+    pub(crate) fn bias(&mut self, bias: i32) {
+        // Without its sign, or one less than that.
+        self.bias |= (bias ^ (bias >> 31)) as u32;
     }
-    let most = u64::from(bias) + ((terms as u64) << 14);
-    let product = most.checked_mul(u64::from(multiplier >> 16) + 1);
-    rule.shift == 0 && product.is_some_and(|product| product < (1 << 31) - (1 << 16))
+
+    #[inline(always)]
+    pub(crate) fn multiplier(&mut self, multiplier: i32) {
+        self.multiplier |= multiplier as u32;
+    }
+
+    /// Whether no accumulator of `terms` products, with these biases and multipliers, leaves 32 bits in
+    /// `((acc * m) >> 16) + 2^15`: then `multiply_round(acc, m)` takes three 32-bit products, see `in_three` below. True of
+    /// nearly every layer: it says that outputs fit 16 bits before they are limited.
+    #[inline(always)]
+    pub(crate) fn is_small(&self, rule: &Requantise<'_>, terms: usize) -> bool {
+        let most = u64::from(self.bias) + 1 + ((terms as u64) << 14);
+        let product = most.checked_mul(u64::from(self.multiplier >> 16) + 1);
+        // With a 64-bit product there is nothing to win, and nothing to ask.
+        cfg!(not(niwaki_v7m)) && rule.shift == 0 && product.is_some_and(|product| product < (1 << 31) - (1 << 16))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_small;
+    use super::Bound;
     use niwaki_blob::{Activation, Requantise, multiply_round};
 
     /// `multiply_round` by four 16-bit products, for any accumulator; as the assembly for Armv6-M has it.
@@ -74,7 +87,10 @@ mod tests {
                 let expected = multiply_round(acc, multiplier);
                 assert_eq!(in_four(acc, multiplier), expected);
                 // An accumulator without products is its bias.
-                if is_small(&rule, [(&acc, &multiplier)].into_iter(), 0) {
+                let mut bound = Bound::default();
+                bound.bias(acc);
+                bound.multiplier(multiplier);
+                if bound.is_small(&rule, 0) {
                     assert_eq!(in_three(acc, multiplier), expected);
                     small += 1;
                 }

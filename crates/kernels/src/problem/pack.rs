@@ -3,7 +3,7 @@
 use super::{Problem, Random};
 use crate::layout::{Rows, depthwise, filled, rules};
 use alloc::{boxed::Box, format};
-use niwaki_blob::{CONV_STEP, FULLY_CONNECTED_STEP, OpKind};
+use niwaki_blob::{CONV_STEP, FULLY_CONNECTED_STEP, INTERLEAVED_STEP, OpKind};
 
 /// A layout of weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,6 +16,11 @@ pub enum Form {
         rows: usize,
         /// How many blocks of a hundred are kept.
         kept: u8,
+    },
+    /// Interleaved weights of four rows.
+    Interleaved {
+        /// How many blocks of a hundred are kept; all, and dense, where it says nothing.
+        kept: Option<u8>,
     },
     /// Block weights of whole bytes.
     Blocks {
@@ -34,6 +39,9 @@ impl Problem {
     pub fn packed(mut self, form: Form, seed: u64) -> Option<Self> {
         if let Form::Blocks { rows, unit, kept } = form {
             return self.in_blocks(rows, unit, kept, seed);
+        }
+        if let Form::Interleaved { kept } = form {
+            return self.interleaved(kept, seed);
         }
         let (kind, rows, step) = match (self.kind, form) {
             (OpKind::Conv2d, _) if self.groups != 1 => return None,
@@ -68,6 +76,29 @@ impl Problem {
         self.bias = rules(&plain.bias, &plain.multipliers, rows);
         self.name = format!("{} as {form:?}", plain.name);
         (self.kind, self.rows) = (kind, rows);
+        self.plain = Some(Box::new(plain));
+        Some(self)
+    }
+
+    /// Only here weights of -128 stay.
+    fn interleaved(mut self, kept: Option<u8>, seed: u64) -> Option<Self> {
+        if self.kind != OpKind::FullyConnected {
+            return None;
+        }
+        self.shift = 0;
+        let terms = self.weights.len() / self.bias.len();
+        if let Some(kept) = kept {
+            self.drop_blocks(4, terms, kept, seed);
+        }
+        let plain = self.clone();
+        let all = Rows { weights: &plain.weights, terms };
+        (self.kind, self.weights) = match kept {
+            None => (OpKind::InterleavedFullyConnected, all.interleaved()),
+            Some(_) => (OpKind::SparseInterleavedFullyConnected, all.interleaved_streams(INTERLEAVED_STEP)),
+        };
+        self.bias = rules(&plain.bias, &plain.multipliers, 4);
+        self.name = format!("{} interleaved, kept: {kept:?}", plain.name);
+        self.rows = 4;
         self.plain = Some(Box::new(plain));
         Some(self)
     }

@@ -77,16 +77,21 @@ pub(super) fn add_block(sums: &mut [i32; MAX_ROWS], rows: usize, block: &[i8], t
     }
 }
 
-/// The outputs of a group from the sums of its rows.
+/// The outputs of a group from the sums of its rows, of which odd ones have 24 bits.
 #[inline(always)]
 pub(super) fn finish(packed: &PackedWeights<'_>, group: usize, sums: [i32; MAX_ROWS], output: &mut [i8]) {
+    let [a, b, c, d] = sums;
+    finish_rows(packed, group, [a, (b << 8) >> 8, c, (d << 8) >> 8], output);
+}
+
+/// The outputs of a group from the sums of its rows.
+#[inline(always)]
+pub(super) fn finish_rows(packed: &PackedWeights<'_>, group: usize, sums: [i32; MAX_ROWS], output: &mut [i8]) {
     let rows = packed.rows;
     let rule = packed.rules.get(group * 2 * rows..).unwrap_or_default();
     let (bias, multipliers) = rule.split_at_checked(rows).unwrap_or_default();
     let rule = Requantise { multipliers, shift: 0, zero_point: packed.zero_point, activation: packed.activation };
     for (row, ((out, sum), bias)) in output.iter_mut().zip(sums).zip(bias).enumerate() {
-        // Odd rows have 24 bits.
-        let sum = if row % 2 == 1 { (sum << 8) >> 8 } else { sum };
         *out = requantise(sum.wrapping_add(*bias), row, &rule);
     }
 }

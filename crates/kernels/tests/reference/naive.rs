@@ -76,6 +76,8 @@ fn element(problem: &Problem, x: &Read<'_>, index: [i128; 3], at: usize) -> i8 {
         | Op::PackedFullyConnected(_)
         | Op::SparseConv2d(_)
         | Op::SparseFullyConnected(_)
+        | Op::InterleavedFullyConnected(_)
+        | Op::SparseInterleavedFullyConnected(_)
         | Op::BlockConv2d(_)
         | Op::BlockFullyConnected(_) => unreachable!("solved as the plain problem that it was"),
         Op::MatMul(op) => matmul(problem, &op, index),

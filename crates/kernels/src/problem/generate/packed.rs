@@ -37,7 +37,19 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
         let plain = Problem::fully_connected(inputs, outputs, variant, seed);
         LAYER_FORMS.into_iter().filter_map(move |form| plain.clone().packed(form, seed))
     });
-    convolutions.chain(depthwise).chain(connected)
+    let words = connected_words().into_iter().flat_map(move |(inputs, outputs)| {
+        let plain = Problem::fully_connected(inputs, outputs, variant, seed);
+        INTERLEAVED.into_iter().filter_map(move |kept| plain.clone().packed(Form::Interleaved { kept }, seed))
+    });
+    convolutions.chain(depthwise).chain(connected).chain(words)
+}
+
+/// Dense; and sparse with some blocks, all and none.
+const INTERLEAVED: [Option<u8>; 4] = [None, Some(40), Some(100), Some(0)];
+
+/// Also as many terms as are added up at a time, and more.
+fn connected_words() -> impl IntoIterator<Item = (usize, usize)> {
+    connected().into_iter().chain([(24, 36), (508, 5), (509, 4), (1100, 8)])
 }
 
 /// Every size of block and of unit; all blocks, none, and some.
