@@ -105,7 +105,6 @@ pub(crate) fn sizes(path: &Path) -> anyhow::Result<Sizes> {
 
 /// Where a symbol's bytes lie in the memory of the board; `None` if there is no such symbol. An address of code is that
 /// of its first byte.
-#[allow(dead_code, reason = "as in cycles")]
 pub(crate) fn symbol(path: &Path, name: &str) -> anyhow::Result<Option<Range<u64>>> {
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
     let file: ElfFile32 = ElfFile32::parse(&*bytes).with_context(|| path.display().to_string())?;

@@ -4,12 +4,11 @@ use crate::{
     board::{Board, Runner},
     cargo::{self, BuildFailed},
     elf::{self, Sizes},
-    logs::Level,
     output::{self, thousands},
+    trial::Trial,
     variant::BlobFile,
-    workplace::Workplace,
 };
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
 
 /// A network or firmware that is larger than what a board has to give.
@@ -60,18 +59,18 @@ fn too_large(board: &Board, blob: &Path, reason: &str) -> anyhow::Error {
 }
 
 /// Builds it, and leaves a copy at `copy` if it is for a microcontroller.
-pub(crate) fn build(
-    work: &Workplace,
-    board: &Board,
-    blob: &BlobFile,
-    copy: &Path,
-    log: Option<Level>,
-) -> anyhow::Result<Firmware> {
+pub(crate) fn build(trial: &Trial<'_>, blob: &BlobFile, copy: &Path) -> anyhow::Result<Firmware> {
+    let Trial { work, board, log, fault, .. } = *trial;
     check_fit(board, blob)?;
     let mut command = cargo::cargo(&board.folder);
     command.args(["build", "--release", "--package", &board.package]).env("NIWAKI_BLOB", &blob.path);
     if let Some(target) = &board.spec.target {
         command.args(["--target", target]);
+    }
+    if let Some(layer) = fault {
+        // Of a process there would be no copy: host and board would be the same program.
+        ensure!(!board.is_process(), "{} is a process: there is no firmware to spoil", board.name());
+        command.args(["--features", "niwaki-board/fault"]).env("NIWAKI_FAULT_LAYER", layer.to_string());
     }
     if let Some(level) = log {
         command.env("DEFMT_LOG", level.name());

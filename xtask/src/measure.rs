@@ -1,16 +1,13 @@
 //! Runs a network on a board: compares every output with the host's, and counts what an inference takes.
 
-use crate::{board::Board, progress, runner::Session, variant::BlobFile};
-use anyhow::{bail, ensure};
-use niwaki_link::{Calibration, CounterKind, Mode};
+use crate::{board::Board, progress, runner::Session, timing, variant::BlobFile};
+use anyhow::ensure;
+use niwaki_link::Mode;
 use niwaki_pack::artefact::{EvalSet, TOP_1, Variant};
 use serde::{Deserialize, Serialize};
 
 /// Timed runs after a warm-up, of which the median counts.
 const RUNS: usize = 5;
-
-/// Length of the loop that proves the counter, in instructions. Not the one that the firmware calibrates with.
-const PROOF: u32 = 123_456;
 
 /// What counting an inference gives, and in what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +17,8 @@ pub(crate) enum Unit {
     Instructions,
     /// Core cycles, on silicon.
     Cycles,
+    /// By an operating system's clock.
+    Nanoseconds,
 }
 
 impl std::fmt::Display for Unit {
@@ -27,6 +26,7 @@ impl std::fmt::Display for Unit {
         f.write_str(match self {
             Self::Instructions => "instructions",
             Self::Cycles => "cycles",
+            Self::Nanoseconds => "nanoseconds",
         })
     }
 }
@@ -107,8 +107,18 @@ pub(crate) fn measure(
     set: &EvalSet,
     limit: usize,
 ) -> anyhow::Result<Measured> {
+    let mut measured = accuracy(session, set, limit)?;
+    match count(session, board, set.sample(0).0)? {
+        Ok(count) => measured.count = Some(count),
+        Err(reason) => measured.uncounted = Some(reason),
+    }
+    Ok(measured)
+}
+
+/// Runs every sample, or the first `limit`, and counts nothing.
+pub(crate) fn accuracy(session: &mut Session<'_>, set: &EvalSet, limit: usize) -> anyhow::Result<Measured> {
     let samples = set.len().min(limit);
-    let bar = progress::bar(samples, &format!("{} runs {samples} samples", board.name()));
+    let bar = progress::bar(samples, &format!("{} runs {samples} samples", session.identity().board));
     let (mut right, mut differing) = (0, Vec::new());
     for index in 0..samples {
         let (input, label, host) = set.sample(index);
@@ -120,68 +130,22 @@ pub(crate) fn measure(
         bar.step();
     }
     drop(bar);
-    let (count, uncounted) = match count(session, board, set.sample(0).0)? {
-        Ok(count) => (Some(count), None),
-        Err(reason) => (None, Some(reason)),
-    };
-    Ok(Measured { samples, quality: Some(right as f64 / samples.max(1) as f64), differing, count, uncounted })
+    let quality = Some(right as f64 / samples.max(1) as f64);
+    Ok(Measured { samples, quality, differing, count: None, uncounted: None })
 }
 
 /// Counts an inference; the inner error says why this board cannot.
 fn count(session: &mut Session<'_>, board: &Board, input: &[i8]) -> anyhow::Result<Result<Count, String>> {
-    let counter = session.identity().counter;
-    let (unit, calibration) = match counter.kind {
-        CounterKind::None => return Ok(Err(format!("{} has no counter", board.name()))),
-        CounterKind::Nanoseconds if board.emulated() => {
-            let name = board.name();
-            return Ok(Err(format!("{name} is a process that QEMU translates, which neither counts nor keeps time")));
-        }
-        CounterKind::Nanoseconds => {
+    let timed = match timing::time(session, board, input, RUNS)? {
+        Ok(timed) if timed.unit == Unit::Nanoseconds => {
             let owner = if board.silicon().is_none() { " of this computer" } else { "" };
             return Ok(Err(format!("{} is a process{owner}, which counts no instructions", board.name())));
         }
-        CounterKind::SysTick | CounterKind::Cycles if board.emulated() => match counter.calibration {
-            Some(calibration) => (Unit::Instructions, Some(calibration)),
-            None => bail!("{} is emulated and its firmware did not calibrate its counter", board.name()),
-        },
-        CounterKind::SysTick | CounterKind::Cycles => (Unit::Cycles, None),
+        Ok(timed) => timed,
+        Err(reason) => return Ok(Err(reason)),
     };
-    if let Some(calibration) = calibration {
-        prove(session, calibration)?;
-    }
-    let convert = |ticks: u64| calibration.map_or(ticks, |calibration| calibration.instructions(ticks));
-    let (mut totals, mut layers) = (Vec::new(), Vec::new());
-    for run in 0..=RUNS {
-        let (_, ticks) = session.infer(input, Mode::Whole)?;
-        session.infer(input, Mode::Layers)?;
-        let profile = session.profile()?;
-        // The first run of each is the warm-up.
-        if run > 0 {
-            totals.push(ticks.unwrap_or(0));
-            layers.push(profile);
-        }
-    }
-    let total = median(totals);
-    ensure!(total > 0, "the counter of {} did not move during an inference", board.name());
-    let per_layer = |layer: usize| median(layers.iter().map(|run| u64::from(run[layer])).collect());
-    let layers = (0..usize::from(session.identity().layers)).map(per_layer).map(convert).collect();
-    Ok(Ok(Count { unit, total: convert(total), layers }))
-}
-
-/// A loop of known length must come out right, or no number of this counter can be trusted.
-fn prove(session: &mut Session<'_>, calibration: Calibration) -> anyhow::Result<()> {
-    let counted = calibration.instructions(session.known_loop(PROOF)?);
-    let off = counted.abs_diff(u64::from(PROOF));
-    ensure!(
-        off * 1000 <= u64::from(PROOF),
-        "the board's counter is off: a loop of {PROOF} instructions was counted as {counted}"
-    );
-    Ok(())
-}
-
-fn median(mut values: Vec<u64>) -> u64 {
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or(0)
+    let layers = (0..usize::from(session.identity().layers)).map(|layer| timing::median(timed.layer(layer))).collect();
+    Ok(Ok(Count { unit: timed.unit, total: timed.total(), layers }))
 }
 
 #[cfg(test)]
@@ -192,11 +156,5 @@ mod tests {
     fn the_first_of_the_largest_is_the_class() {
         assert_eq!(top(&[-128, -128]), 0);
         assert_eq!(top(&[1, 5, 5, -3]), 1);
-    }
-
-    #[test]
-    fn the_median_ignores_outliers() {
-        assert_eq!(median(vec![5, 1, 900, 4, 6]), 5);
-        assert_eq!(median(Vec::new()), 0);
     }
 }

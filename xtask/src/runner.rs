@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::anyhow;
 use niwaki_link::{Client, Identity, LinkError, Mode, Settings, Streams};
-use std::{io::Write, path::Path, thread, time::Duration};
+use std::{io::Write, path::Path, process::Command, thread, time::Duration};
 
 /// A board that runs a firmware and has answered.
 pub(crate) struct Session<'l> {
@@ -20,14 +20,28 @@ pub(crate) struct Session<'l> {
 impl<'l> Session<'l> {
     /// Starts the firmware and waits until it says who it is.
     pub(crate) fn start(board: &Board, firmware: &Path, blob: &Path, logs: &'l Logs) -> anyhow::Result<Self> {
-        let Reached { name, reader, writer, way } = reach::reach(board, firmware, blob)?;
+        Self::talk(reach::reach(board, firmware, blob)?, board, logs)
+    }
+
+    /// Starts a board by this command, with the link on its standard input and output.
+    pub(crate) fn by(command: &mut Command, board: &Board, logs: &'l Logs) -> anyhow::Result<Self> {
+        Self::talk(reach::process(command, &board.runner_name())?, board, logs)
+    }
+
+    fn talk(reached: Reached, board: &Board, logs: &'l Logs) -> anyhow::Result<Self> {
+        let Reached { name, reader, writer, way } = reached;
         let streams = Streams::new(name, reader, writer);
-        // Under load an emulator takes longer to start than a board.
-        let settings = Settings { start: Duration::from_secs(10), ..Settings::default() };
+        // On a busy computer an emulator takes longer for everything than a board. A reset is noticed as soon all the same:
+        // requests are repeated meanwhile.
+        let settings = match board.emulated() {
+            true => Settings { start: Duration::from_secs(30), answer: Duration::from_secs(30), ..Settings::default() },
+            false => Settings::default(),
+        };
         let client = Client::connect(streams, settings, |event| logs.take(event));
         let client = client.map_err(|error| explain(error, &board.full_name(), &way))?;
         Ok(Self { client, board: board.full_name(), way })
     }
+
     /// What the board said of itself.
     pub(crate) fn identity(&self) -> &Identity {
         self.client.identity()
@@ -56,6 +70,12 @@ impl<'l> Session<'l> {
     /// Ticks of a loop of known length.
     pub(crate) fn known_loop(&mut self, instructions: u32) -> anyhow::Result<u64> {
         let answer = self.client.known_loop(instructions);
+        self.explained(answer)
+    }
+
+    /// Bytes of the stack that were used, and bytes that there are; none from a board that cannot tell.
+    pub(crate) fn stack(&mut self) -> anyhow::Result<Option<(u32, u32)>> {
+        let answer = self.client.stack();
         self.explained(answer)
     }
 

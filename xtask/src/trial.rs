@@ -24,6 +24,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) samples: Option<usize>,
     /// Build the firmware with logging, and show it.
     pub(crate) log: Option<Level>,
+    /// Build the firmware so that it spoils what is digested of this layer: to see that the difference is found.
+    pub(crate) fault: Option<u16>,
 }
 
 impl Trial<'_> {
@@ -40,12 +42,13 @@ impl Trial<'_> {
 
     /// Builds the firmware for any blob, in the layout of the board's kernels; `label` names the files.
     pub(crate) fn firmware(&self, model: &str, blob: &BlobFile, label: &str) -> anyhow::Result<(BlobFile, Firmware)> {
-        let file = |ending: &str| self.folder(model).join(format!("{label}.{ending}"));
+        let spoilt = if self.fault.is_some() { "-spoilt" } else { "" };
+        let file = |ending: &str| self.folder(model).join(format!("{label}{spoilt}.{ending}"));
         let blob = match self.board.spec.kernels.isa() {
             Isa::Scalar => blob.clone(),
-            isa => blob.repacked(isa, &file("nwk"))?,
+            isa => blob.repacked(isa, &self.board.spec.core, &file("nwk"))?,
         };
-        let firmware = firmware::build(self.work, self.board, &blob, &file("elf"), self.log)?;
+        let firmware = firmware::build(self, &blob, &file("elf"))?;
         Ok((blob, firmware))
     }
 

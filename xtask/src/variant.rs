@@ -86,10 +86,10 @@ impl BlobFile {
         })
     }
 
-    /// The same network in the layouts that a board's kernels read, written to `copy`.
-    pub(crate) fn repacked(&self, isa: Isa, copy: &Path) -> anyhow::Result<Self> {
+    /// The same network in the layouts that a board's kernels read, those that take least on its core, written to `copy`.
+    pub(crate) fn repacked(&self, isa: Isa, core: &str, copy: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(&self.path).with_context(|| self.path.display().to_string())?;
-        let repacked = niwaki_pack::repack(&AlignedBytes::new(&bytes), isa)
+        let repacked = niwaki_pack::repack_for(&AlignedBytes::new(&bytes), isa, core)
             .with_context(|| format!("{} cannot be brought into this board's layout", self.path.display()))?;
         write_atomically(copy, &repacked)?;
         Self::read(copy, "pack the model anew")

@@ -1,38 +1,22 @@
-//! Bring-up of the MPS2 board with the AN500 image: UART0, an LED as trigger, SysTick.
+//! Bring-up of the MPS2 board with the AN500 image.
 #![no_std]
 #![no_main]
 
-use niwaki_board::{Board, CmsdkUart, FpgaLed, SysTick};
+use niwaki_board::Mps2;
 
 static BLOB: &[u8] = niwaki::include_blob!(env!("NIWAKI_BLOB"));
 
-const CLOCK_HZ: u32 = 25_000_000;
-const UART0: usize = 0x4000_4000;
-const FPGA_IO: usize = 0x4002_8000;
+// SAFETY: this is where the image has its first UART and its LEDs.
+const BOARD: Mps2 = unsafe { Mps2::new("mps2-an500", 25_000_000, 0x4000_4000, 0x4002_8000) };
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     static mut ARENA: niwaki::Arena<{ niwaki::arena_bytes(BLOB) }> = niwaki::Arena::new();
 
-    if let Some(core) = cortex_m::Peripherals::take() {
-        let counter = SysTick::new(core.SYST, CLOCK_HZ);
-        // SAFETY: this is where the image has its LEDs.
-        let trigger = unsafe { FpgaLed::new(FPGA_IO) };
-        let board = Board { name: "mps2-an500", serial: uart(), trigger, counter };
-        let Ok(()) = board.serve::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice());
-    }
-    // A UART is never closed.
-    loop {
-        cortex_m::asm::wfi();
-    }
-}
-
-fn uart() -> CmsdkUart {
-    // SAFETY: this is where the image has its first UART.
-    unsafe { CmsdkUart::new(UART0, CLOCK_HZ) }
+    BOARD.serve::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice())
 }
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    niwaki_board::panicked(info, uart())
+    BOARD.panicked(info)
 }

@@ -12,6 +12,7 @@ mod counter;
 mod inference;
 mod log;
 mod ports;
+mod probe;
 #[cfg(feature = "process")]
 pub mod process;
 mod serve;
@@ -21,7 +22,7 @@ mod stopwatch;
 mod cortex_m;
 
 #[cfg(all(target_os = "none", target_arch = "arm"))]
-pub use cortex_m::{CmsdkUart, CycleCounter, FpgaLed, SysTick, known_loop, panicked};
+pub use cortex_m::{CmsdkUart, CycleCounter, FpgaLed, Mps2, SysTick, known_loop, panicked};
 pub use counter::{Counter, NoCounter};
 pub use log::Ring;
 pub use niwaki_link::{Calibration, CounterKind};

@@ -1,6 +1,6 @@
 //! The loop that every board ends in: requests in, answers and logs out.
 
-use crate::{Counter, counter, inference::Inference, log, ports, stopwatch::Stopwatch};
+use crate::{Counter, counter, inference::Inference, log, ports, probe, stopwatch::Stopwatch};
 use embedded_hal::digital::OutputPin;
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 use niwaki::{Error, Model};
@@ -31,6 +31,7 @@ impl<S: Read + Write, P: OutputPin, C: Counter> Board<S, P, C> {
     /// # Errors
     /// If the line broke.
     pub fn serve<const OPS: u32>(mut self, blob: &[u8], arena: &mut [i8]) -> Result<(), S::Error> {
+        probe::paint();
         log::start();
         self.serial.write_all(&Device::booted())?;
         let mut layers = [0; MAX_LAYERS];

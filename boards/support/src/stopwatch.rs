@@ -1,6 +1,6 @@
 //! Times a run and its layers, less what the timing itself takes.
 
-use crate::Counter;
+use crate::{Counter, probe};
 use niwaki::{Observer, OpKind};
 
 /// A counter and what reading it costs.
@@ -39,7 +39,9 @@ impl<C: Counter> Stopwatch<C> {
     pub(crate) fn time<R>(&mut self, run: impl FnOnce() -> R) -> (R, u64) {
         self.counter.restart();
         let start = self.counter.now();
+        probe::start();
         let result = run();
+        probe::stop();
         let end = self.counter.now();
         (result, end.saturating_sub(start).saturating_sub(self.reading))
     }
@@ -50,7 +52,9 @@ impl<C: Counter> Stopwatch<C> {
         self.counter.restart();
         let start = self.counter.now();
         let mut laps = Laps { counter: &mut self.counter, ticks, last: start, lap: self.lap, count: 0 };
+        probe::start();
         let result = run(&mut laps);
+        probe::stop();
         let cost = self.reading + self.lap * laps.count;
         let end = self.counter.now();
         (result, end.saturating_sub(start).saturating_sub(cost))
@@ -70,6 +74,7 @@ impl<C: Counter> Observer for Laps<'_, C> {
     // Not inlined: every lap has the same cost, and `Stopwatch::new` has measured it.
     #[inline(never)]
     fn layer(&mut self, index: usize, _kind: OpKind, _output: &[i8]) {
+        probe::layer();
         let now = self.counter.now();
         if let Some(ticks) = self.ticks.get_mut(index) {
             let spent = now.saturating_sub(self.last).saturating_sub(self.lap);

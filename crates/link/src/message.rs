@@ -4,7 +4,7 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 /// Version of the messages; every frame carries it. Any change to a type in this file changes it.
-pub const PROTOCOL: u8 = 1;
+pub const PROTOCOL: u8 = 2;
 
 /// Most input or output bytes in one message.
 pub const CHUNK: usize = 512;
@@ -83,6 +83,8 @@ pub enum Request<'a> {
         /// Instructions to execute, exactly.
         instructions: u32,
     },
+    /// How deep was the stack since the start? Answered by [`Response::Stack`].
+    Stack,
 }
 
 /// What a run observes. Only the first two are timed.
@@ -143,6 +145,13 @@ pub enum Response<'a> {
     },
     /// To [`Request::Profile`] and [`Request::Digests`]: empty past the last layer.
     Layers(Vec<u32, LAYERS_PER_FRAME>),
+    /// To [`Request::Stack`]. Absent where the board cannot tell.
+    Stack {
+        /// Bytes used since the start, at most.
+        used: Option<u32>,
+        /// Bytes that there are.
+        bytes: Option<u32>,
+    },
     /// The request was not carried out.
     Refused(Refusal),
 }

@@ -4,7 +4,7 @@
 //! instruction set's kernels read, with the same results bit for bit.
 
 pub mod artefact;
-mod cost;
+pub mod cost;
 mod error;
 #[cfg(feature = "pack")]
 mod layers;
@@ -20,4 +20,4 @@ pub use layers::layers;
 pub use niwaki_kernels::Isa;
 #[cfg(feature = "pack")]
 pub use pack::pack;
-pub use repack::{Form, forms, repack, repack_as};
+pub use repack::{Form, forms, repack, repack_as, repack_for};

@@ -1,6 +1,6 @@
 //! Brings a blob of plain kinds into the layouts that one instruction set's kernels read.
 
-use crate::cost;
+use crate::cost::Table;
 use niwaki_blob::{
     AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, INTERLEAVED_STEP, Op, OpKind, OpRecord,
     Requantise, STREAM_SLACK, TensorRecord, WriteError, Writer,
@@ -14,8 +14,33 @@ use std::borrow::Cow;
 
 /// The same network for kernels of another instruction set: the same results, bit for bit, from other operations.
 /// Operations that are packed already stay as they are.
+///
+/// Of several layouts each layer gets the one that takes least on a usual core of the instruction set; [`repack_for`]
+/// knows the core.
 pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, WriteError> {
-    repack_as(bytes, isa, |_, op| cheapest(op, isa))
+    let usual = match isa {
+        Isa::Dsp => "cortex-m4",
+        Isa::V7m => "cortex-m3",
+        Isa::V6m => "cortex-m0",
+        Isa::Helium => "cortex-m55",
+        // One blob for cores with and without dot products: it is packed before it is known where it runs.
+        Isa::Neon | Isa::NeonDot => "cortex-a72",
+        _ => "",
+    };
+    repack_for(bytes, isa, usual)
+}
+
+/// The same in the layouts that take least on a core, named as in board.toml, by its measured [costs](crate::cost).
+pub fn repack_for(bytes: &[u8], isa: Isa, core: &str) -> Result<AlignedBytes, WriteError> {
+    let table = Table::of(core);
+    repack_as(bytes, isa, |_, op| {
+        let mut forms = forms(op, isa);
+        // What need not be in another form does not get larger by it.
+        if forms.first().is_some_and(|form| form.kind.plain()) {
+            forms.retain(|form| !form.sparse || shrinks(op, *form));
+        }
+        table.map_or(forms.first().copied(), |table| table.cheapest(op, &forms))
+    })
 }
 
 /// The same with every operation in the form that `choose` gives, which must be one of its [`forms`]; as it is where it
@@ -302,15 +327,6 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         multipliers: Vec::new(),
         index: Vec::new(),
     })
-}
-
-/// The cheapest form; `None` where the plain one is all there is. Of equal ones the first.
-fn cheapest(op: &Op<'_>, isa: Isa) -> Option<Form> {
-    let forms = forms(op, isa);
-    let plain = forms.first().is_some_and(|form| form.kind.plain());
-    let good = |form: &Form| !form.sparse || !plain || shrinks(op, *form);
-    let cost = |form: &Form| cost::of(*form, isa, Weights::of(op).rows());
-    forms.into_iter().filter(good).min_by_key(cost)
 }
 
 /// Whether a form takes no more room than the plain one, but for the slack.

@@ -99,8 +99,8 @@ fn arm64_gets_block_weights_where_they_are_cheaper() {
     assert_eq!(blocks[..], repack(&plain, Isa::NeonDot).unwrap()[..]);
     let again = repack(&blocks, Isa::Neon).unwrap();
     let (plain, blocks) = (Blob::read(&plain).unwrap(), Blob::read(&blocks).unwrap());
-    use OpKind::{BlockConv2d, BlockFullyConnected, Conv2d, DepthwiseConv2d};
-    assert_eq!(kinds(&blocks), [Conv2d, DepthwiseConv2d, BlockConv2d, Conv2d, BlockFullyConnected]);
+    use OpKind::{BlockConv2d, Conv2d, DepthwiseConv2d, FullyConnected};
+    assert_eq!(kinds(&blocks), [Conv2d, DepthwiseConv2d, BlockConv2d, Conv2d, FullyConnected]);
     assert!(blocks.scratch_bytes() > 0);
     assert_eq!(solve(&plain, &input), solve(&blocks, &input));
     assert_eq!(solve(&plain, &input), solve(&Blob::read(&again).unwrap(), &input));

@@ -95,9 +95,10 @@ pub struct Groups {
 
 /// Finds the coupled groups of a graph.
 ///
-/// Residual adds, gates, concatenation, depthwise and grouped convolutions, normalisation, flattening into linear
-/// layers, transposes, padding and shared parameters are followed. Channels that reach the graph's inputs or outputs,
-/// that a softmax normalises over, or that cannot be followed, are listed as frozen.
+/// Residual adds, gates, concatenation, depthwise and grouped convolutions, normalisation, attention heads, flattening
+/// into linear layers, transposes, padding, constants and shared parameters are followed. Channels that reach the graph's
+/// inputs or outputs, that a softmax or layer normalisation normalises over, that a product of values sums over, or that
+/// cannot be followed, are listed as frozen.
 pub fn groups(graph: &Graph) -> Result<Groups, PruneError> {
     Ok(from_trace(graph, &Trace::new(graph)?))
 }

@@ -17,7 +17,7 @@ pub(crate) struct Layer {
     pub(crate) stride: [usize; 2],
     /// Padding above and to the left, then below and to the right.
     pub(crate) padding: [[usize; 2]; 2],
-    /// Of a convolution.
+    /// Of a convolution. Of a sum or product 0 where the second operand is one pixel, taken again and again.
     pub(crate) groups: usize,
 }
 
@@ -52,6 +52,11 @@ impl Layer {
         Self::new(kind, shape, shape[2])
     }
 
+    /// A copy into an output with more channels, or with a border around.
+    pub(crate) fn placed(kind: OpKind, input: [usize; 3], channels: usize, border: usize) -> Self {
+        Self { padding: [[border; 2]; 2], ..Self::new(kind, input, channels) }
+    }
+
     fn sliding(self, kernel: [usize; 2], stride: usize) -> Self {
         // What is odd goes below and to the right, as TensorFlow's SAME does.
         let split = |axis: usize| {
@@ -72,6 +77,7 @@ impl Layer {
         };
         match self.kind {
             OpKind::FullyConnected => [1, 1, self.channels],
+            OpKind::Transpose => [self.input[2], self.input[0], self.input[1]],
             _ => [count(0), count(1), self.channels],
         }
     }

@@ -2,14 +2,14 @@
 
 use super::layer::Layer;
 use anyhow::{Context, anyhow};
-use niwaki_blob::{AlignedBytes, Blob, Interface, Manifest, OpKind, OpRecord, TensorRecord, Writer};
+use niwaki_blob::{AlignedBytes, Blob, Interface, Manifest, MatMul, NO_INPUT, OpKind, OpRecord, TensorRecord, Writer};
 use niwaki_pack::{Form, Isa, forms, repack_as};
 
 /// Terms of a block of weights.
 const BLOCK_TERMS: usize = 4;
 
 /// Numbers that are the same on every machine: xorshift64*.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -19,7 +19,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 
@@ -49,12 +49,19 @@ pub(crate) fn plain(layer: &Layer, mask: Option<Mask>) -> anyhow::Result<Aligned
         writer.tensor(record)
     };
     let first = place(layer.input);
-    let second = matches!(layer.kind, OpKind::Add | OpKind::Mul).then(|| place(layer.input));
+    let [matrices, _, terms] = layer.input;
+    let other = match (layer.kind, layer.groups) {
+        (OpKind::MatMul, _) => [matrices, layer.channels, terms],
+        (_, 0) => [1, 1, terms],
+        _ => layer.input,
+    };
+    let second = (layer.kind.operands() == 2).then(|| place(other));
     let output = place(layer.output());
     let mut record = OpRecord::new(layer.kind, first, output);
-    if let Some(second) = second {
-        record.inputs[1] = second;
-    }
+    record.inputs = match (layer.kind.operands(), second) {
+        (0, _) => [NO_INPUT; 2],
+        (_, second) => [first, second.unwrap_or(NO_INPUT)],
+    };
     fill(layer, mask, random, &mut record, &mut writer);
     writer.op(record);
     let interface = |tensor, shape: [usize; 3]| Interface {
@@ -62,7 +69,8 @@ pub(crate) fn plain(layer: &Layer, mask: Option<Mask>) -> anyhow::Result<Aligned
         tensor,
         shape: shape.iter().map(|dim| *dim as u32).collect(),
     };
-    let inputs = [Some(first), second].into_iter().flatten().map(|tensor| interface(tensor, layer.input));
+    let inputs = [Some((first, layer.input)), second.map(|second| (second, other))].into_iter().flatten();
+    let inputs = inputs.map(|(tensor, shape)| interface(tensor, shape));
     let manifest = Manifest {
         name: "layer",
         recipe_hash: [0; 32],
@@ -110,7 +118,22 @@ fn fill(layer: &Layer, mask: Option<Mask>, random: &mut Random, record: &mut OpR
             let table = (0..256).map(|step| (f64::from(1 << 15) * (-f64::from(step) * 0.05).exp()).round() as u16);
             record.weights = writer.data(&table.collect::<Vec<u16>>());
         }
-        OpKind::Transpose => record.p[..3].copy_from_slice(&[0, 1, 2]),
+        OpKind::Transpose => record.p[..3].copy_from_slice(&[2, 0, 1]),
+        OpKind::MatMul => {
+            record.p[..3].copy_from_slice(&[MatMul::order_code([0, 1, 2]); 3]);
+            record.q = [1 << 20, 0, 0];
+        }
+        OpKind::LayerNorm => {
+            record.weights = writer.data(&vec![4096i32; layer.channels]);
+            record.bias = writer.data(&vec![0i32; layer.channels]);
+            record.q = [1, 0, 0];
+        }
+        OpKind::Constant => record.weights = writer.data(&vec![1i8; layer.input.iter().product()]),
+        OpKind::Embedding => {
+            record.weights = writer.data(&vec![1i8; 256 * layer.channels]);
+            record.q = [256, 0, 0];
+        }
+        OpKind::Pad => record.q = [layer.padding[0][0] as i32, layer.padding[0][1] as i32, 0],
         _ => {}
     }
 }

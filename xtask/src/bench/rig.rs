@@ -1,9 +1,12 @@
 //! An emulated core that counts operations: builds boards/any-core for it and runs it in QEMU.
 
 use crate::{
-    board::{Bench, Board, Runner},
+    board::{self, Bench, Board, Runner},
     cargo::{self, BuildFailed},
     children::Running,
+    cycles::{Estimates, Estimator, Places},
+    elf,
+    output::note,
     progress,
     toolchain::Need,
     workplace::Workplace,
@@ -11,7 +14,6 @@ use crate::{
 use anyhow::{Context, anyhow, bail, ensure};
 use niwaki_blob::AlignedBytes;
 use niwaki_pack::Isa;
-use object::{Object, ObjectSymbol};
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -21,9 +23,6 @@ use std::{
 
 /// A run that takes longer has gone wrong.
 const LIMIT: Duration = Duration::from_secs(600);
-
-/// The variable that names a QEMU plugin which estimates the cycles of a Cortex-M4.
-const CYCLES: &str = "NIWAKI_M4CYCLES";
 
 /// A core, and how its kernels are run.
 #[derive(Clone, Debug)]
@@ -41,6 +40,8 @@ pub(crate) struct Rig {
     /// QEMU's program, and the arguments that name the machine.
     qemu: [String; 2],
     machine: Vec<String>,
+    /// How long an instruction takes in emulated time, so that the counter's ticks tell instructions exactly.
+    icount: &'static str,
 }
 
 /// What an operation takes.
@@ -68,6 +69,19 @@ impl Rig {
         }
     }
 
+    /// Those of all boards, each core once.
+    pub(crate) fn all(work: &Workplace) -> anyhow::Result<Vec<Self>> {
+        let mut rigs: Vec<Self> = Vec::new();
+        for name in board::all(work) {
+            for rig in Self::of(work, &Board::find(work, &name)?)? {
+                if rigs.iter().all(|other| other.core != rig.core) {
+                    rigs.push(rig);
+                }
+            }
+        }
+        Ok(rigs)
+    }
+
     fn cortex_m(board: &Board, machine: &Board) -> anyhow::Result<Self> {
         let Runner::Qemu { machine: name, .. } = &machine.spec.runner else {
             bail!(
@@ -92,7 +106,8 @@ impl Rig {
             flags: "",
             memory: Some(machine.folder.clone()),
             qemu: ["qemu-system-arm".into(), name.clone()],
-            machine: ["-icount", "shift=8"].map(String::from).to_vec(),
+            machine: Vec::new(),
+            icount: "shift=8",
         })
     }
 
@@ -109,7 +124,8 @@ impl Rig {
             flags: if dot { with_dot } else { plain },
             memory: None,
             qemu: ["qemu-system-aarch64".into(), "virt".into()],
-            machine: ["-cpu", core, "-m", "256", "-icount", "shift=4"].map(String::from).to_vec(),
+            machine: ["-cpu", core, "-m", "256"].map(String::from).to_vec(),
+            icount: "shift=4",
         }
     }
 
@@ -129,29 +145,38 @@ impl Rig {
             cases.extend_from_slice(blob);
         }
         std::fs::write(folder.path().join("cases.nwk"), cases).context("cases.nwk")?;
-        let said = self.run(&firmware, folder.path(), &self.machine)?;
+        let said = self.run(&firmware, folder.path(), |command| {
+            command.args(["-icount", self.icount]);
+        })?;
         let mut counts = counts(&said).with_context(|| format!("{} said: {}", self.core, said.trim()))?;
         ensure!(counts.len() == blobs.len(), "{} counted {} of {} operations", self.core, counts.len(), blobs.len());
-        if let Some(plugin) = self.estimator() {
-            let cycles = self.estimate(&firmware, folder.path(), &plugin)?;
-            ensure!(cycles.len() == counts.len(), "the plugin counted {} of {} operations", cycles.len(), counts.len());
-            counts.iter_mut().zip(cycles).for_each(|(count, cycles)| count.cycles = Some(cycles));
+        match self.estimator(work)? {
+            Ok(estimator) => {
+                let cycles = self.estimate(&firmware, folder.path(), &estimator)?;
+                let (found, all) = (cycles.len(), counts.len());
+                ensure!(found == all, "the plugin that estimates cycles counted {found} of {all} operations");
+                counts.iter_mut().zip(cycles).for_each(|(count, cycles)| count.cycles = Some(cycles));
+            }
+            Err(reason) => note(&format!("no cycles for {}: {reason}", self.core)),
         }
         Ok(counts)
     }
 
-    /// The plugin that estimates this core's cycles.
-    fn estimator(&self) -> Option<String> {
-        (self.core == "cortex-m4").then(|| std::env::var(CYCLES).ok()).flatten()
+    /// What estimates this core's cycles; the inner error says why nothing does.
+    fn estimator(&self, work: &Workplace) -> anyhow::Result<Result<Estimator, String>> {
+        if self.memory.is_none() {
+            return Ok(Err("no estimator has prices for a 64-bit core".into()));
+        }
+        let estimator = Estimator::of(work, &self.core, &self.qemu[0])?;
+        Ok(estimator.and_then(|found| match found.priced() {
+            true => Ok(found),
+            false => Err("no estimator has its prices".into()),
+        }))
     }
 
-    /// Why there are no cycles; `None` if there are some.
-    pub(crate) fn no_cycles(&self) -> Option<String> {
-        match self.core.as_str() {
-            "cortex-m4" if self.estimator().is_some() => None,
-            "cortex-m4" => Some(format!("no cycles: {CYCLES} names no QEMU plugin that estimates them")),
-            core => Some(format!("no cycles: nothing estimates those of {core}")),
-        }
+    /// Where cycles are estimated: the model's name and version. None where they are not.
+    pub(crate) fn cycle_model(&self, work: &Workplace) -> anyhow::Result<Option<String>> {
+        Ok(self.estimator(work)?.ok().map(|_| format!("estimated by xtask/cycles for {}", self.core)))
     }
 
     fn build(&self, work: &Workplace) -> anyhow::Result<PathBuf> {
@@ -176,12 +201,17 @@ impl Rig {
     }
 
     /// Runs the firmware in a folder to its end; gives what it said.
-    fn run(&self, firmware: &Path, folder: &Path, more: &[String]) -> anyhow::Result<String> {
+    fn run(&self, firmware: &Path, folder: &Path, more: impl FnOnce(&mut Command)) -> anyhow::Result<String> {
         let [program, machine] = &self.qemu;
         let said = folder.join("said.txt");
         let mut command = Command::new(program);
         command.args(["-machine", machine, "-display", "none", "-monitor", "none", "-serial", "none"]);
-        command.args(["-semihosting-config", "enable=on,target=native"]).args(more).arg("-kernel").arg(firmware);
+        command
+            .args(["-semihosting-config", "enable=on,target=native"])
+            .args(&self.machine)
+            .arg("-kernel")
+            .arg(firmware);
+        more(&mut command);
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said)?);
         let _spinner = progress::spinner(&format!("counting on {}", self.core));
         let running = Running::start(&mut command, program)?;
@@ -202,25 +232,20 @@ impl Rig {
     }
 
     /// Estimated cycles of every operation, by the plugin.
-    fn estimate(&self, firmware: &Path, folder: &Path, plugin: &str) -> anyhow::Result<Vec<u64>> {
-        let bytes = std::fs::read(firmware)?;
-        let file = object::File::parse(&*bytes).context("the bench firmware is no ELF file")?;
-        let address = |name: &str| {
-            let symbol = file.symbols().find(|symbol| symbol.name() == Ok(name));
-            // Bit 0 of a function's address says Thumb.
-            symbol.map(|symbol| symbol.address() & !1).with_context(|| format!("the bench firmware has no {name}"))
+    fn estimate(&self, firmware: &Path, folder: &Path, estimator: &Estimator) -> anyhow::Result<Vec<u64>> {
+        let place = |name: &str| {
+            elf::symbol(firmware, name)?.with_context(|| format!("the bench firmware has no function {name}"))
         };
-        let (begin, end) = (address("niwaki_count_begin")?, address("niwaki_count_end")?);
-        let out = folder.join("regions.txt");
-        let options = format!("{plugin},begin={begin:#x},end={end:#x},out={}", out.display());
-        self.run(firmware, folder, &["-plugin".into(), options])?;
-        let text = std::fs::read_to_string(&out).with_context(|| format!("{plugin} wrote nothing"))?;
-        let regions = text.lines().filter(|line| line.starts_with("R "));
-        let cycles = |line: &str| line.split_whitespace().find_map(|word| word.strip_prefix("cycles=")?.parse().ok());
-        let all: Vec<u64> = regions.map(cycles).collect::<Option<_>>().context("a region without cycles")?;
+        let marks = vec![place("niwaki_count_begin")?.start, place("niwaki_count_end")?.start];
+        // The counter's own interrupt, which comes when it likes where time is not counted in instructions.
+        let handler = place("SysTick")?;
+        let places = Places { marks, ignored: vec![(handler.start, handler.end)] };
+        let out = folder.join("cycles.jsonl");
+        self.run(firmware, folder, |command| estimator.attach(command, &places, &out))?;
+        let regions = Estimates::read(&out)?.regions(0, 1)?;
         // The first is empty: what marking costs.
-        let (empty, all) = all.split_first().context("no regions")?;
-        Ok(all.iter().map(|cycles| cycles.saturating_sub(*empty)).collect())
+        let (empty, all) = regions.split_first().context("no regions")?;
+        Ok(all.iter().map(|region| region.cycles.saturating_sub(empty.cycles)).collect())
     }
 }
 

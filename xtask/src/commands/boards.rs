@@ -1,4 +1,6 @@
-//! `boards`: lists the boards, and whether anyone has run them on silicon.
+//! `boards`: lists the boards, and whether anyone has run them on silicon; makes new ones.
+
+mod new;
 
 use crate::{
     board::{self, Board, Kernels},
@@ -11,7 +13,15 @@ use std::collections::BTreeMap;
 
 /// List the boards: core, target, kernels, how they are run, and whether that was ever on silicon
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    New(new::Args),
+}
 
 #[derive(Serialize)]
 struct Entry {
@@ -32,7 +42,10 @@ struct Entry {
     missing: Vec<String>,
 }
 
-pub(crate) fn run(work: &Workplace, _args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
+    if let Some(What::New(args)) = &args.what {
+        return new::run(work, args);
+    }
     let boards: anyhow::Result<Vec<Board>> = board::all(work).iter().map(|name| Board::find(work, name)).collect();
     let entries: Vec<Entry> = boards?.iter().map(entry).collect();
     output::result(work, &entries, || show(&entries))

@@ -36,7 +36,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let board = args.board.ready(work)?;
     model.step(work, "pack", &args.model)?;
     let report = variant::report(work, &model.name)?;
-    let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log };
+    let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log, fault: None };
     // The pruned network first: where it does not fit, there is nothing to report. The unpruned one may well not.
     let pruned = trial.column(&report, Which::Pruned, true)?;
     let unpruned = trial.column(&report, Which::Unpruned, false)?;

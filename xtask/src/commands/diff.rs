@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Only this test sample, counted from 0; the first ten otherwise
     #[arg(long, value_name = "N")]
     sample: Option<usize>,
+    /// Build the firmware so that this layer's output differs, to see that it is found
+    #[arg(long, value_name = "LAYER", hide = true)]
+    fault: Option<u16>,
 }
 
 /// Samples that are compared where none is named.
@@ -67,7 +70,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     }
     let board = args.board.ready(work)?;
     let report = variant::report(work, &model.name)?;
-    let trial = Trial { work, board: &board, samples: None, log: None };
+    let trial = Trial { work, board: &board, samples: None, log: None, fault: args.fault };
     let mut comparisons = Vec::new();
     for which in args.variant.map_or(Which::BOTH.to_vec(), |which| vec![which]) {
         comparisons.push(compare(&trial, &report, which, args.sample)?);
@@ -84,7 +87,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
 
 fn compare(trial: &Trial<'_>, report: &Report, which: Which, sample: Option<usize>) -> anyhow::Result<Comparison> {
     let host = Board::find(trial.work, "host")?;
-    let on_host = Trial { board: &host, ..*trial };
+    let on_host = Trial { board: &host, fault: None, ..*trial };
     // The host runs the blob as it was packed, the board in its own layout: both the kernels and the layout are compared.
     let (host_blob, host_firmware) = on_host.build(report, which)?;
     let (blob, firmware) = trial.build(report, which)?;

@@ -67,7 +67,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let given = args.blob.as_deref().map(|path| BlobFile::read(path, "give another file")).transpose()?;
     let board = args.board.ready(work)?;
     let report = variant::report(work, &model.name)?;
-    let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log };
+    let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log, fault: None };
     let mut runs = Vec::new();
     if let Some(blob) = given {
         let set = set_for(&trial, &report, &blob)?;
@@ -130,7 +130,7 @@ fn set_for(trial: &Trial<'_>, report: &Report, blob: &BlobFile) -> anyhow::Resul
 
 fn host_outputs(trial: &Trial<'_>, model: &str, blob: &BlobFile, set: &EvalSet) -> anyhow::Result<Vec<i8>> {
     let host = Board::find(trial.work, "host")?;
-    let trial = Trial { board: &host, log: None, ..*trial };
+    let trial = Trial { board: &host, log: None, fault: None, ..*trial };
     let (_, firmware) = trial.firmware(model, blob, "given")?;
     let logs = Logs::off();
     let mut session = Session::start(&host, &firmware.path, Path::new(&blob.path), &logs)?;

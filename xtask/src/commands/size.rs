@@ -42,7 +42,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let budget = board.spec.budget;
     let budget = budget.with_context(|| format!("{} is a process: it has no flash or RAM of its own", board.name()))?;
     let report = variant::report(work, &model.name)?;
-    let trial = Trial { work, board: &board, samples: None, log: None };
+    let trial = Trial { work, board: &board, samples: None, log: None, fault: None };
     let (mut entries, mut exceeded) = (Vec::new(), Ok(()));
     for which in args.variant.map_or(Which::BOTH.to_vec(), |which| vec![which]) {
         let (blob, firmware) = trial.build(&report, which)?;

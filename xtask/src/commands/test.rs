@@ -1,6 +1,7 @@
 //! `test`: everything that CI runs, step by step.
 
 use crate::{
+    bench::sources,
     board::{self, Board},
     cargo::cargo,
     commands::setup,
@@ -11,6 +12,7 @@ use crate::{
     workplace::Workplace,
 };
 use anyhow::{Context, ensure};
+use niwaki_blob::AlignedBytes;
 use serde_json::Value;
 use std::{path::Path, process::Command};
 
@@ -61,6 +63,7 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     };
     run.step("dependency rules, host", || broken(dependencies.map(|all| all.broken_rules())));
     run.step("dependency rules, boards", || broken(Dependencies::read(&boards).map(|all| all.broken_on_boards())));
+    run.step("costs are of these kernels", || broken(sources::stale(work)));
     run.step("formatting, host", || check(cargo(&work.root).args(["fmt", "--all", "--check"]), "cargo fmt"));
     run.step("formatting, boards", || check(cargo(&boards).args(["fmt", "--all", "--check"]), "cargo fmt"));
     run.step("lints, crates without Burn", || clippy(&work.root, &free, &["--all-targets"]));
@@ -112,6 +115,10 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     for board in STM32_AND_PI {
         slow(&format!("digits on {board}"), &|| run_digits(work, board).into());
     }
+    slow("digits on a board made with `boards new`", &|| made_up(work).into());
+    slow("bench digits on all emulated boards", &|| {
+        check(xtask(work).args(["bench", "digits", "--board", "all", "--no-setup"]), "cargo xtask bench digits")
+    });
     let real = |name: &String| Board::find(work, name).is_ok_and(|board| !board.emulated() && !board.is_process());
     let real: Vec<String> = board::all(work).into_iter().filter(real).collect();
     for board in real.iter().map(String::as_str).chain([board::DEFAULT, "b-l475e-iot01a"]) {
@@ -119,6 +126,21 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
             check(xtask(work).args(["size", "digits", "--board", board]), "cargo xtask size digits")
         });
     }
+}
+
+/// A variant of the MPS2 that there is not, made from one that there is, runs digits as every board does.
+fn made_up(work: &Workplace) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let board = folder.path().join("mps2-an999");
+    let made = xtask(work).args(["boards", "new"]).arg(&board).args(["--from", "mps2-an386"]).output()?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr).trim());
+    let spec = std::fs::read_to_string(board.join("board.toml"))?;
+    // Half of the memories, as a board of one's own would have others.
+    std::fs::write(board.join("board.toml"), spec.replace("1_048_576", "524_288").replace("262_144", "131_072"))?;
+    let arguments = ["run", "digits", "--no-setup", "--variant", "pruned", "--board"];
+    let run = xtask(work).args(arguments).arg(&board).output()?;
+    ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr).trim());
+    Ok(())
 }
 
 /// Holds the kernels for 64-bit Arm against the scalar ones. Cores without and with dot products run different ones.
@@ -225,10 +247,10 @@ fn run_digits(work: &Workplace, board: &str) -> anyhow::Result<()> {
 }
 
 /// Deploys the example and looks into the result: every sample was run, and none differs.
-fn deploy(work: &Workplace, model: &str, board: &str) -> anyhow::Result<()> {
+fn deploy(work: &Workplace, model: &str, name: &str) -> anyhow::Result<()> {
     let mut command = xtask(work);
-    command.args(["deploy", model, "--no-setup", "--quiet", "--json", "--board", board]);
-    let spinner = progress::spinner(&format!("deploying {model} on {board}"));
+    command.args(["deploy", model, "--no-setup", "--quiet", "--json", "--board", name]);
+    let spinner = progress::spinner(&format!("deploying {model} on {name}"));
     let output = command.output()?;
     drop(spinner);
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
@@ -239,6 +261,25 @@ fn deploy(work: &Workplace, model: &str, board: &str) -> anyhow::Result<()> {
         ensure!(run.is_some() && run == of, "the {which} network ran {run:?} of {of:?} samples");
         let differing = board["differing"].as_array().map(Vec::len);
         ensure!(differing == Some(0), "the {which} network differs from the host on {differing:?} samples");
+        if let Some(measured) = board["count"]["total"].as_u64().filter(|_| model == "digits") {
+            predicted(work, name, which, measured)?;
+        }
     }
+    Ok(())
+}
+
+/// Holds the predicted instructions of one of the example's networks against the measured ones.
+fn predicted(work: &Workplace, board: &str, which: &str, measured: u64) -> anyhow::Result<()> {
+    const MOST: f64 = 0.05;
+    let core = Board::find(work, board)?.spec.core;
+    let path = work.results("digits").join(board).join(format!("{which}.nwk"));
+    let blob = AlignedBytes::new(&std::fs::read(&path).with_context(|| path.display().to_string())?);
+    let predicted: f64 = niwaki_pack::cost::predict(&blob, &core)?.iter().map(|layer| layer.instructions).sum();
+    let error = predicted / measured as f64 - 1.0;
+    ensure!(
+        error.abs() <= MOST,
+        "the {which} network takes {measured} instructions on {core}, and {predicted:.0} were predicted: measure the \
+         costs anew, cargo xtask bench kernels --board {board} --write"
+    );
     Ok(())
 }

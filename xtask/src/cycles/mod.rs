@@ -8,8 +8,6 @@
 //! let per_region = estimates.regions(0, 1)?;                           // from marks[0] to marks[1], each time
 //! ```
 
-#![allow(dead_code, reason = "what measures with it comes next")]
-
 #[cfg(test)]
 mod micro;
 
@@ -91,6 +89,23 @@ pub(crate) struct Counts {
     pub(crate) mix: BTreeMap<String, [u64; 2]>,
 }
 
+impl Counts {
+    /// What is left of this without `other`.
+    pub(crate) fn less(&self, other: &Self) -> Self {
+        let mut mix = self.mix.clone();
+        for (class, [instructions, cycles]) in &mut mix {
+            let [fewer, less] = other.mix.get(class).copied().unwrap_or_default();
+            (*instructions, *cycles) = (instructions.saturating_sub(fewer), cycles.saturating_sub(less));
+        }
+        Self {
+            instructions: self.instructions.saturating_sub(other.instructions),
+            cycles: self.cycles.saturating_sub(other.cycles),
+            taken: self.taken.saturating_sub(other.taken),
+            mix,
+        }
+    }
+}
+
 /// One passing of a mark: totals since the start.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Passing {
@@ -144,6 +159,7 @@ impl Estimates {
 
     /// What lies from a passing of mark `begin` to the next passing of mark `end`, as often as that happened. `begin` may be
     /// passed again in between, as in a loop.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for firmware that marks regions instead of layers"))]
     pub(crate) fn regions(&self, begin: usize, end: usize) -> anyhow::Result<Vec<Counts>> {
         let (mut regions, mut open) = (Vec::new(), None);
         for passing in &self.passings {

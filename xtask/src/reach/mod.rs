@@ -75,8 +75,7 @@ pub(crate) fn reach(board: &Board, firmware: &Path, blob: &Path) -> anyhow::Resu
         Runner::Uf2 { volume, family, usb } => {
             let image = uf2::image(firmware, *family)?;
             volume::flash(&image, volume, board.place.volume.as_deref(), board.place.port.as_deref(), usb)?;
-            let port = serial::wait(board.place.port.as_deref(), usb)?;
-            let open = serial::open(&port)?;
+            let (port, open) = serial::wait(board.place.port.as_deref(), usb)?;
             serial::reached(port, open)
         }
         Runner::Ssh { host } => {
@@ -93,7 +92,7 @@ pub(crate) fn reach(board: &Board, firmware: &Path, blob: &Path) -> anyhow::Resu
 }
 
 /// A process with the link on its standard input and output.
-fn process(command: &mut Command, name: &str) -> anyhow::Result<Reached> {
+pub(crate) fn process(command: &mut Command, name: &str) -> anyhow::Result<Reached> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let running = Running::start(command, name)?;
     let (stdin, stdout, stderr) = {

@@ -26,16 +26,14 @@ pub(crate) fn find(named: Option<&str>, usb: &str) -> anyhow::Result<String> {
     choose(&ports(), usb)
 }
 
-/// The same, when the board may still be starting.
-pub(crate) fn wait(named: Option<&str>, usb: &str) -> anyhow::Result<String> {
+/// The same, open, when the board may still be starting.
+pub(crate) fn wait(named: Option<&str>, usb: &str) -> anyhow::Result<(String, Box<dyn SerialPort>)> {
     let start = Instant::now();
     loop {
-        let there = |port: &String| named.is_none() || std::path::Path::new(port).exists() || cfg!(windows);
-        match find(named, usb) {
-            Ok(port) if there(&port) => return Ok(port),
-            Ok(port) if start.elapsed() > PATIENCE => bail!("{port} did not come back after flashing"),
-            Err(error) if start.elapsed() > PATIENCE => return Err(error),
-            _ => thread::sleep(Duration::from_millis(100)),
+        let opened = find(named, usb).and_then(|port| Ok((port.clone(), open(&port)?)));
+        match opened {
+            Err(_) if start.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(100)),
+            opened => return opened,
         }
     }
 }

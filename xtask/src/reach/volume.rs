@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Writes `image` to the drive whose `Board-ID` this is. A board that runs our firmware is asked for its drive.
 pub(crate) fn flash(image: &[u8], id: &str, named: Option<&Path>, port: Option<&str>, usb: &str) -> anyhow::Result<()> {
     let mut volume = find(id, named)?;
-    if volume.is_none() && named.is_none() && serial::ask_for_boot_loader(port, usb) {
+    if volume.is_none() && serial::ask_for_boot_loader(port, usb) {
         let spinner = progress::spinner("waiting for the board's drive");
         let start = Instant::now();
         while volume.is_none() && start.elapsed() < PATIENCE {
@@ -27,8 +27,9 @@ pub(crate) fn flash(image: &[u8], id: &str, named: Option<&Path>, port: Option<&
     }
     let volume = volume.with_context(|| {
         format!(
-            "no drive of a {id} is mounted: hold the board's BOOTSEL button while you connect it, mount the drive that \
-             appears, and try again; --volume names its folder if it is not found"
+            "no drive of a {id} is mounted{}: hold the board's BOOTSEL button while you connect it, mount the drive that \
+             appears, and try again; --volume names its folder if it is not found",
+            named.map(|folder| format!(" at {}", folder.display())).unwrap_or_default()
         )
     })?;
     write(image, &volume.join("niwaki.uf2"))
@@ -45,8 +46,8 @@ fn write(image: &[u8], path: &Path) -> anyhow::Result<()> {
 /// The folder where the drive is mounted.
 fn find(id: &str, named: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
     if let Some(folder) = named {
-        let found = board_id(folder);
-        let found = found.with_context(|| format!("{} is no UF2 drive: it has no INFO_UF2.TXT", folder.display()))?;
+        // Not mounted, as long as our firmware runs.
+        let Some(found) = board_id(folder) else { return Ok(None) };
         ensure!(found == id, "{} is the drive of another board: {found}, not {id}", folder.display());
         return Ok(Some(folder.to_path_buf()));
     }
@@ -89,7 +90,7 @@ mod tests {
     fn a_drive_is_known_by_its_board_id() {
         let folder = tempfile::tempdir().unwrap();
         let find = |id| find(id, Some(folder.path())).map_err(|error| error.to_string());
-        assert!(find("RPI-RP2").unwrap_err().ends_with("is no UF2 drive: it has no INFO_UF2.TXT"));
+        assert_eq!(find("RPI-RP2"), Ok(None));
         let info = "UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: RPI-RP2\r\n";
         fs::write(folder.path().join("INFO_UF2.TXT"), info).unwrap();
         assert_eq!(find("RPI-RP2").unwrap().as_deref(), Some(folder.path()));

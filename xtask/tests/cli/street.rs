@@ -27,9 +27,10 @@ fn lists_are_json_on_demand() {
 #[test]
 fn every_command_explains_itself() {
     let help = text(&xtask(&["--help"]).output().unwrap().stdout);
-    for command in
-        ["setup", "doctor", "deploy", "train", "prune", "pack", "run", "size", "diff", "models", "boards", "test"]
-    {
+    for command in [
+        "setup", "doctor", "deploy", "train", "prune", "pack", "run", "size", "diff", "bench", "models", "boards",
+        "test",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
         let output = xtask(&[command, "--help"]).output().unwrap();
         assert!(output.status.success() && text(&output.stdout).contains("--json"), "{command}");
@@ -103,4 +104,93 @@ fn an_emulated_board_counts_instructions() {
 
     let diff = json(&["diff", model.path(), "--variant", "pruned", "--sample", "2"]);
     assert!(diff[0]["first_difference"].is_null(), "{diff}");
+    // A firmware whose first layer is not what it should be is found, and the layer named; there is no second.
+    let spoilt = |layer: &str| {
+        let arguments = ["diff", model.path(), "--variant", "pruned", "--sample", "2", "--fault", layer];
+        xtask(&arguments).arg("--json").output().unwrap()
+    };
+    let found = spoilt("0");
+    let result: Value = serde_json::from_slice(&found.stdout).unwrap();
+    let first = &result[0]["first_difference"];
+    assert_eq!((&first["layer"], &first["index"]), (&"copy".into(), &0.into()), "{result}");
+    assert!(text(&found.stderr).contains("host and mps2-an386 first differ in copy (pruned, sample 2)"));
+    assert_eq!(found.status.code(), Some(1));
+    assert!(spoilt("1").status.success());
+}
+
+#[test]
+fn a_bench_counts_and_prices_every_layer() {
+    let model = FakeModel::new("bench").packed();
+    let benches = json(&["bench", model.path(), "--board", "mps2-an386,microbit,host", "--mlperf", "--no-setup"]);
+    let [m4, m0, host] = &benches.as_array().unwrap()[..] else { panic!("{benches}") };
+    for (board, unit) in [(m4, "instructions"), (m0, "instructions"), (host, "nanoseconds")] {
+        let [before, after] = &board["networks"].as_array().unwrap()[..] else { panic!("{board}") };
+        assert_eq!(before["unit"], unit);
+        assert_eq!(before["layers"][0]["name"], "copy");
+        assert!(before["whole"]["measured"]["median"].as_u64().unwrap() > 50, "{board}");
+        let mlperf = &after["mlperf"];
+        assert_eq!(
+            (&mlperf["samples"], &mlperf["differing"], &mlperf["accuracy"]),
+            (&3.into(), &0.into(), &1.0.into())
+        );
+        assert_eq!(mlperf["latency"].is_null(), unit == "instructions", "emulated boards keep no time");
+        assert_eq!(before["whole"]["measured"]["milliseconds"].is_null(), unit == "instructions");
+    }
+    for board in [m4, m0] {
+        let [before, after] = &board["networks"].as_array().unwrap()[..] else { panic!("{board}") };
+        // Both networks are the same bytes: two firmwares, each run twice, count the same to the instruction.
+        assert_eq!(before["whole"], after["whole"]);
+        assert_eq!(before["layers"], after["layers"]);
+        let (whole, layer) = (&before["whole"], &before["layers"][0]);
+        let measured = &whole["measured"];
+        assert_eq!((&measured["least"], &measured["most"]), (&measured["median"], &measured["median"]));
+        // 1024 bytes through a table: a load each, and one load and one store of at most four.
+        let mix = |class: &str| layer["mix"][class][0].as_u64().unwrap();
+        assert!(mix("load") >= 1280 && mix("store") >= 256, "{layer}");
+        let all = layer["mix"].as_object().unwrap().values();
+        let (instructions, cycles) = all.fold((0, 0), |(instructions, cycles), class| {
+            (instructions + class[0].as_u64().unwrap(), cycles + class[1].as_u64().unwrap())
+        });
+        let counted = layer["measured"]["median"].as_u64().unwrap();
+        assert!(counted.abs_diff(instructions) * 50 < counted, "{counted} by the board, {instructions} by the plugin");
+        assert_eq!(layer["estimated_cycles"], cycles);
+        assert!(cycles > instructions);
+        let [used, bytes] = [0, 1].map(|at| before["stack"][at].as_u64().unwrap());
+        assert!(used > 500 && used < bytes, "{used} of {bytes} bytes");
+    }
+    assert!(host["networks"][0]["stack"].is_null() && host["networks"][0]["whole"]["estimated_cycles"].is_null());
+}
+
+#[test]
+fn a_board_made_from_another_builds_and_runs() {
+    let model = FakeModel::new("made").packed();
+    let folder = tempfile::tempdir().unwrap();
+    let board = folder.path().join("mps2-tiny");
+    let path = board.to_str().unwrap();
+    let made = json(&["boards", "new", path, "--from", "mps2-an386"]);
+    assert_eq!((&made["name"], &made["from"]), (&"mps2-tiny".into(), &"mps2-an386".into()));
+    assert!(
+        error(&xtask(&["boards", "new", path, "--from", "mps2-an386"]).output().unwrap()).contains("is there already")
+    );
+    // A variant of the MPS2 with little memory.
+    let change = |file: &str, pairs: &[(&str, &str)]| {
+        let text = fs::read_to_string(board.join(file)).unwrap();
+        let changed = pairs.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "{file} has no {from}");
+            text.replace(from, to)
+        });
+        fs::write(board.join(file), changed).unwrap();
+    };
+    change(
+        "memory.x",
+        &[
+            ("LENGTH = 4M - 16K", "LENGTH = 48K"),
+            ("ORIGIN = 0x00000000, LENGTH = 4M", "ORIGIN = 0x00000000, LENGTH = 128K"),
+        ],
+    );
+    change("board.toml", &[("262_144", "65_536"), ("1_048_576", "131_072")]);
+    let result = json(&["run", model.path(), "--board", path, "--variant", "pruned"]);
+    assert_eq!((&result["board"], &result["silicon"]), (&"mps2-tiny".into(), &false.into()));
+    assert_eq!(result["runs"][0]["differing"], serde_json::json!([]));
+    assert_eq!(result["runs"][0]["count"]["unit"], "instructions");
 }

@@ -25,7 +25,7 @@ extern "C" fn rust_start() -> ! {
 mod firmware {
     use any_core::{File, KNOWN, Machine, exit, niwaki_count_begin, niwaki_count_end, print};
     use core::hint::black_box;
-    use niwaki_blob::{Blob, Op};
+    use niwaki_blob::{Blob, OpKind};
     use niwaki_kernels::{ALL_OPS, Isa, Operands};
 
     /// Blobs and arenas start on a boundary of so many bytes.
@@ -87,9 +87,10 @@ mod firmware {
         let inputs = &*ints(inputs);
         let output = ints(output.get_mut(..target.len())?);
         let read = |tensor: u16| inputs.get(blob.tensor(tensor).range());
-        let operands = match op {
-            Op::Add(_) | Op::Mul(_) => Operands::Two(read(record.inputs[0])?, read(record.inputs[1])?),
-            _ => Operands::One(read(record.inputs[0])?),
+        let operands = match OpKind::from_u8(record.kind)?.operands() {
+            0 => Operands::None,
+            1 => Operands::One(read(record.inputs[0])?),
+            _ => Operands::Two(read(record.inputs[0])?, read(record.inputs[1])?),
         };
         let mut done = false;
         let kernel = machine.ticks(|| {

@@ -4,11 +4,15 @@
 mod cmsdk;
 mod cycles;
 mod known_loop;
+pub(crate) mod mark;
+mod mps2;
+pub(crate) mod stack;
 mod systick;
 mod trouble;
 
 pub use cmsdk::{CmsdkUart, FpgaLed};
 pub use cycles::CycleCounter;
 pub use known_loop::known_loop;
+pub use mps2::Mps2;
 pub use systick::SysTick;
 pub use trouble::panicked;

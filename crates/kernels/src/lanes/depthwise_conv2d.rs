@@ -1,6 +1,6 @@
 //! Depthwise convolution with 3x3 taps: rows are padded first, so that the taps of every output lie the same way.
 
-use super::copy;
+use super::{Bound, copy};
 use crate::isa::{depthwise_band, depthwise_columns};
 use crate::scalar::{self, axis::Axis};
 use niwaki_blob::Conv2d;
@@ -30,6 +30,8 @@ pub(crate) struct Taps {
     min: i32,
     /// 40
     max: i32,
+    /// 44: whether [`Bound::is_small`] holds
+    small: u32,
 }
 
 /// Computes the channels of one output pixel. A function of this kind touches no taps, weights, biases, multipliers and
@@ -52,6 +54,10 @@ pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8],
     let pitch = op.input.width * channels;
     let [stride_y, stride_x] = op.window.stride;
     let rule = &op.requantise;
+    let mut bound = Bound::default();
+    op.bias.iter().for_each(|bias| bound.bias(*bias));
+    rule.multipliers.iter().for_each(|multiplier| bound.multiplier(*multiplier));
+    let small = u32::from(bound.is_small(rule, 9));
     for (y, line) in output.chunks_exact_mut((op.output.width * channels).max(1)).enumerate() {
         let (elements, row) = if band.is_empty() {
             (input.get(y * stride_y * pitch..).unwrap_or_default(), pitch)
@@ -79,6 +85,7 @@ pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8],
                 zero_point: i32::from(rule.zero_point),
                 min: i32::from(rule.activation.min),
                 max: i32::from(rule.activation.max),
+                small,
             };
             // SAFETY: the taps' last element is at `2 * row + 3 * channels - 1`; there are nine weights, a bias, a
             // multiplier and an output for each channel.

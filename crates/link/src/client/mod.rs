@@ -140,6 +140,18 @@ impl<'l, T: Transport> Client<'l, T> {
         self.layers(|first| Request::Digests { first })
     }
 
+    /// Bytes of the stack that were used since the board's start, and bytes that there are; none from a board that
+    /// cannot tell.
+    ///
+    /// # Errors
+    /// What went wrong on the way.
+    pub fn stack(&mut self) -> Result<Option<(u32, u32)>, LinkError> {
+        self.line.exchange(Request::Stack, self.settings.answer, |response| match response {
+            Response::Stack { used, bytes } => Some(used.zip(bytes)),
+            _ => None,
+        })
+    }
+
     /// Loads, runs and reads back: one inference.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ impl Handler for Mirror {
                 let last = LAYERS.min(first + LAYERS_PER_FRAME as u16);
                 Response::Layers((first..last).map(|layer| u32::from(layer) * 1000).collect())
             }
+            Request::Stack => Response::Stack { used: Some(40), bytes: None },
             Request::KnownLoop { instructions } => Response::Ran { ticks: Some(u64::from(instructions) * 2) },
         }
     }

@@ -3,11 +3,13 @@
 use super::CoreArgs;
 use crate::{
     bench::{
+        calibration,
         layer::Layer,
         models,
         network::{self, Mask},
         peers::Peers,
         rig::{Count, Rig},
+        sources,
     },
     output::{self, table, thousands},
     workplace::Workplace,
@@ -28,6 +30,9 @@ pub(crate) struct Args {
     /// Percent of the blocks of weights that are kept
     #[arg(long, value_delimiter = ',', default_value = "100,75,50,25,12.5")]
     density: Vec<f64>,
+    /// Instead, measure what costs are predicted from, and write it to crates/pack/costs/
+    #[arg(long, conflicts_with_all = ["shape", "density"])]
+    write: bool,
 }
 
 /// A measured layer in one form.
@@ -57,11 +62,28 @@ struct Entry {
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let good = args.density.iter().all(|density| *density > 0.0 && *density <= 100.0);
     ensure!(good, "--density: a percentage of blocks is more than 0 and at most 100");
+    let rigs = args.cores.ready(work)?;
+    if args.write {
+        return rigs.iter().try_for_each(|rig| write(work, rig));
+    }
     let mut entries = Vec::new();
-    for rig in args.cores.ready(work)? {
+    for rig in rigs {
         entries.extend(measure(work, &rig, &layers(&args.shape), &args.density)?);
     }
     output::result(work, &entries, || show(&entries, &args.density))
+}
+
+/// Measures what a core's costs are predicted from.
+fn write(work: &Workplace, rig: &Rig) -> anyhow::Result<()> {
+    // Before measuring: who changes a kernel meanwhile has a table of the old one.
+    let (sources, rustc) = (sources::hash(work, rig.isa)?, sources::rustc(work)?);
+    let samples = calibration::measure(work, rig)?;
+    let cycles = rig.cycle_model(work)?;
+    let text = calibration::file(&rig.core, &sources, &rustc, cycles.as_deref(), &samples)?;
+    let path = sources::table(work, &rig.core);
+    niwaki_pack::artefact::write_atomically(&path, text.as_bytes())?;
+    output::wrote(work, &path);
+    Ok(())
 }
 
 /// The peers' single layers, and others of their models that have kernels of their own.

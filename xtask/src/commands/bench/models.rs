@@ -57,7 +57,7 @@ fn measure(work: &Workplace, rig: &Rig) -> anyhow::Result<Vec<Entry>> {
     for (_, layer) in models.iter().flat_map(|(_, layers)| layers) {
         if !known.contains_key(layer) {
             known.insert(layer, blobs.len());
-            blobs.push(niwaki_pack::repack(&network::plain(layer, None)?, rig.isa)?);
+            blobs.push(niwaki_pack::repack_for(&network::plain(layer, None)?, rig.isa, &rig.core)?);
         }
     }
     let counts = rig.count(work, &blobs)?;
