@@ -1,7 +1,7 @@
 //! Models: the folders that hold one, their programs, and what those leave behind.
 
 use crate::{
-    Explained, cargo, cargo::BuildFailed, children::Running, machine::any_file, names, output, package,
+    Explained, cargo, cargo::BuildFailed, children::Running, data, machine::any_file, names, output, package,
     workplace::Workplace,
 };
 use anyhow::{Context, bail, ensure};
@@ -70,6 +70,11 @@ impl Model {
         Ok(Self { name: package::name(&folder)?, folder })
     }
 
+    /// Whether it is one of those in this repository.
+    pub(crate) fn is_ours(&self, work: &Workplace) -> bool {
+        self.folder.parent() == Some(&work.root.join("models"))
+    }
+
     /// Where results about it go.
     pub(crate) fn results(&self, work: &Workplace) -> PathBuf {
         work.results(&self.name)
@@ -109,17 +114,14 @@ impl Model {
         args: &ModelArgs,
         more: &[String],
     ) -> anyhow::Result<Value> {
-        let data = std::env::var_os("NIWAKI_DATA").map(PathBuf::from).filter(|path| !path.is_dir());
-        if let Some(data) = data {
-            bail!(
-                "NIWAKI_DATA={} is not a folder; set it to the folder with the data sets, or unset it",
-                data.display()
-            );
-        }
+        let data = data::ready(work, self)?;
         let program = self.build(work, args.device.as_deref())?;
         let results = self.results(work);
         let mut command = Command::new(program);
         command.arg(step).arg("--out").arg(&results);
+        if let Some(data) = data {
+            command.env(niwaki_data::VARIABLE, data);
+        }
         if let Some(device) = &args.device {
             command.args(["--device", device]);
         }
