@@ -32,6 +32,13 @@ pub(crate) struct ModelArgs {
     quiet: bool,
 }
 
+impl ModelArgs {
+    /// A model, and the recipe's settings for all else.
+    pub(crate) fn of(model: &str) -> Self {
+        Self { model: model.into(), device: None, seed: None, epochs: None, quiet: false }
+    }
+}
+
 /// A model crate.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -96,6 +103,17 @@ impl Model {
     /// Runs one step of its program and gives the line of JSON that it ends with. Its own progress and errors go to
     /// our stderr as they come.
     pub(crate) fn step(&self, work: &Workplace, step: &str, args: &ModelArgs) -> anyhow::Result<Value> {
+        self.step_with(work, step, args, &[])
+    }
+
+    /// Like [`Model::step`], with more arguments for the step.
+    pub(crate) fn step_with(
+        &self,
+        work: &Workplace,
+        step: &str,
+        args: &ModelArgs,
+        more: &[String],
+    ) -> anyhow::Result<Value> {
         let data = data::ready(work, self)?;
         let program = self.build(work, args.device.as_deref())?;
         let results = self.results(work);
@@ -116,6 +134,7 @@ impl Model {
         if args.quiet {
             command.arg("--quiet");
         }
+        command.args(more);
         let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()), &self.name)?;
         let stdout = running.child().stdout.take().context("the model's output cannot be read")?;
         let lines = BufReader::new(stdout).lines().map_while(Result::ok);

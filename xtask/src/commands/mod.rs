@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Data(data::Args),
     Deploy(deploy::Args),
     Train(train::Args),
-    Prune(prune::Args),
+    Prune(Box<prune::Args>),
     Pack(pack::Args),
     Run(run::Args),
     Size(size::Args),
