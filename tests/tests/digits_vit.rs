@@ -2,7 +2,7 @@
 
 use digits_vit::DigitsVit;
 use niwaki_graph::Graph;
-use niwaki_prune::{Allocation, Importance, Limits, Report, groups, mask, shrink};
+use niwaki_prune::{Allocation, Limits, Norm, Report, groups, mask, shrink};
 use niwaki_tests::{packed, root};
 use niwaki_train::{Device, DynTensor, GraphModule, Samples, evaluate};
 
@@ -58,7 +58,7 @@ fn heads_and_neurons_really_leave() {
     let found = groups(&graph).expect("a valid graph");
     let widths: Vec<usize> = found.prunable.iter().map(|group| group.units.len()).collect();
     assert_eq!(widths, [4, 64, 4, 64], "{found}");
-    let scores = Importance::L1.scores(&graph, &found);
+    let scores = Norm::L1.scores(&graph, &found);
     let decision = Allocation::Uniform { ratio: 0.5 }.decide(&found, &scores, Limits::default()).expect("scores fit");
     let (small, masked) = (shrink(&graph, &decision).expect("fits"), mask(&graph, &decision).expect("fits"));
     let shape = |name: &str| small.params.iter().find(|param| param.name == name).map(|param| param.shape.clone());

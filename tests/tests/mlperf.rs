@@ -84,3 +84,24 @@ fn anomaly_detection() {
     assert!(ad.quality >= 0.85, "{}", ad.quality);
     apart(&ad.data);
 }
+
+/// Half of the reference network's work is done by channels that are the same for every image: without them it computes
+/// the same in float, to rounding.
+#[test]
+fn dead_channels_of_visual_wake_words_leave_without_a_trace() {
+    let device = Device::flex();
+    let project = vww::project();
+    let data = (project.data)().expect("NIWAKI_DATA has the model's data");
+    let test = data.test.slice(0..100);
+    let mut graph = (project.capture)(&(project.model)(&device)).expect("captures");
+    project.weights.expect("brings weights")(&mut graph).expect("they fit");
+    let (smaller, dead) = niwaki_prune::lossless(&graph).expect("valid");
+    println!("vww: {dead:?}, {} to {} multiply-accumulates", graph.total_macs(), smaller.total_macs());
+    assert!(smaller.total_macs() < 3_800_000 && graph.total_macs() > 7_400_000);
+    let float = |graph: &Graph| {
+        let module = GraphModule::new(graph, &device).expect("can be run");
+        niwaki_train::predict(&module, &test, 100).expect("fits")
+    };
+    let off = float(&graph).iter().zip(&float(&smaller)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(off < 1e-4, "{off}");
+}

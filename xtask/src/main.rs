@@ -6,6 +6,7 @@ mod cargo;
 mod children;
 mod commands;
 mod cycles;
+mod data;
 mod elf;
 mod estimate;
 mod firmware;

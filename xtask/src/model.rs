@@ -1,7 +1,7 @@
 //! Models: the folders that hold one, their programs, and what those leave behind.
 
 use crate::{
-    Explained, cargo, cargo::BuildFailed, children::Running, machine::any_file, names, output, package,
+    Explained, cargo, cargo::BuildFailed, children::Running, data, machine::any_file, names, output, package,
     workplace::Workplace,
 };
 use anyhow::{Context, bail, ensure};
@@ -30,6 +30,13 @@ pub(crate) struct ModelArgs {
     /// No progress bars of the host stages
     #[arg(long)]
     quiet: bool,
+}
+
+impl ModelArgs {
+    /// A model, and the recipe's settings for all else.
+    pub(crate) fn of(model: &str) -> Self {
+        Self { model: model.into(), device: None, seed: None, epochs: None, quiet: false }
+    }
 }
 
 /// A model crate.
@@ -63,6 +70,11 @@ impl Model {
         Ok(Self { name: package::name(&folder)?, folder })
     }
 
+    /// Whether it is one of those in this repository.
+    pub(crate) fn is_ours(&self, work: &Workplace) -> bool {
+        self.folder.parent() == Some(&work.root.join("models"))
+    }
+
     /// Where results about it go.
     pub(crate) fn results(&self, work: &Workplace) -> PathBuf {
         work.results(&self.name)
@@ -91,17 +103,25 @@ impl Model {
     /// Runs one step of its program and gives the line of JSON that it ends with. Its own progress and errors go to
     /// our stderr as they come.
     pub(crate) fn step(&self, work: &Workplace, step: &str, args: &ModelArgs) -> anyhow::Result<Value> {
-        let data = std::env::var_os("NIWAKI_DATA").map(PathBuf::from).filter(|path| !path.is_dir());
-        if let Some(data) = data {
-            bail!(
-                "NIWAKI_DATA={} is not a folder; set it to the folder with the data sets, or unset it",
-                data.display()
-            );
-        }
+        self.step_with(work, step, args, &[])
+    }
+
+    /// Like [`Model::step`], with more arguments for the step.
+    pub(crate) fn step_with(
+        &self,
+        work: &Workplace,
+        step: &str,
+        args: &ModelArgs,
+        more: &[String],
+    ) -> anyhow::Result<Value> {
+        let data = data::ready(work, self)?;
         let program = self.build(work, args.device.as_deref())?;
         let results = self.results(work);
         let mut command = Command::new(program);
         command.arg(step).arg("--out").arg(&results);
+        if let Some(data) = data {
+            command.env(niwaki_data::VARIABLE, data);
+        }
         if let Some(device) = &args.device {
             command.args(["--device", device]);
         }
@@ -114,6 +134,7 @@ impl Model {
         if args.quiet {
             command.arg("--quiet");
         }
+        command.args(more);
         let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()), &self.name)?;
         let stdout = running.child().stdout.take().context("the model's output cannot be read")?;
         let lines = BufReader::new(stdout).lines().map_while(Result::ok);

@@ -17,12 +17,13 @@ const BURN_FREE: &[(&str, &[&str])] = &[
     ("niwaki", &["niwaki-blob", "niwaki-kernels"]),
     ("niwaki-graph", &[]),
     ("niwaki-data", &[]),
+    ("niwaki-fetch", &["niwaki-data", "niwaki-features"]),
     ("niwaki-features", &[]),
     ("niwaki-prune", &["niwaki-graph"]),
     ("niwaki-quantise", &["niwaki-graph"]),
     ("niwaki-plan", &["niwaki-graph", "niwaki-quantise"]),
     ("niwaki-pack", &["niwaki-plan", "niwaki-blob", "niwaki-kernels"]),
-    ("xtask", &["niwaki-blob", "niwaki-link", "niwaki-pack"]),
+    ("xtask", &["niwaki-blob", "niwaki-data", "niwaki-link", "niwaki-pack"]),
     ("niwaki-cycles", &[]),
 ];
 
@@ -59,6 +60,7 @@ const ON_DEVICE: &[(&str, &[&str])] = &[
 /// Host crates, which nothing in boards/ may use.
 const HOST_ONLY: &[&str] = &[
     "niwaki-data",
+    "niwaki-fetch",
     "niwaki-graph",
     "niwaki-prune",
     "niwaki-quantise",

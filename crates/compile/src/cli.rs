@@ -1,6 +1,6 @@
 //! The command line of a model's binary.
 
-use crate::{CompileError, Context, Project, Recipe, street};
+use crate::{CompileError, Context, Importance, Pace, Project, Prune, Recipe, Share, Structure, street, study};
 use burn::module::Module;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,15 +32,11 @@ enum Command {
         install: bool,
     },
     /// Prune the trained model and fine-tune it.
-    Prune {
+    Prune(Box<PruneArgs>),
+    /// Show each layer's error from quantisation, its own and accumulated; prune first where that is stale.
+    Explain {
         #[command(flatten)]
         common: Common,
-        /// Passes over the data, instead of the recipe's.
-        #[arg(long)]
-        epochs: Option<usize>,
-        /// Only show what would leave, layer by layer.
-        #[arg(long)]
-        dry_run: bool,
     },
     /// Quantise and pack; prune first where that is stale.
     Pack {
@@ -52,6 +48,101 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+}
+
+/// What to prune, and what to show instead.
+#[derive(Args)]
+struct PruneArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Passes over the data, instead of the recipe's.
+    #[arg(long)]
+    epochs: Option<usize>,
+    #[command(flatten)]
+    what: What,
+    /// Only show the coupled groups, what each frees, what stays and why, and what would leave, layer by layer.
+    #[arg(long)]
+    dry_run: bool,
+    /// Only measure what pruning each layer alone does to the loss, and save the curves.
+    #[arg(long, conflicts_with = "dry_run")]
+    sensitivity: bool,
+    /// Only make a table of quality against multiply-accumulates left, for every importance and structure.
+    #[arg(long, conflicts_with_all = ["dry_run", "sensitivity"])]
+    table: bool,
+    /// For the table: importances.
+    #[arg(long, value_delimiter = ',', default_value = "l1,taylor,random", requires = "table")]
+    importances: Vec<Importance>,
+    /// For the table: structures, several in a row joined by `+`.
+    #[arg(long, value_delimiter = ',', default_value = "channels,channels+2x4", requires = "table")]
+    structures: Vec<String>,
+    /// For the table: percentages of the multiply-accumulates left.
+    #[arg(long, value_delimiter = ',', default_value = "75,50,35,25", requires = "table")]
+    left: Vec<f64>,
+}
+
+/// How to prune, instead of what the recipe says.
+#[derive(Args)]
+struct What {
+    /// l1, l2, geometric-median, weight-gradient, taylor, learned-l0, learned-l1 or random.
+    #[arg(long)]
+    importance: Option<Importance>,
+    /// channels, neurons, layers, 1x4, 2x4, 4x4, N:M or weights; the only stage then.
+    #[arg(long)]
+    structure: Option<Structure>,
+    /// Part of it that leaves, 0 to 1.
+    #[arg(long, conflicts_with = "macs")]
+    ratio: Option<f64>,
+    /// Part of the multiply-accumulates that is left, 0 to 1.
+    #[arg(long)]
+    macs: Option<f64>,
+    /// one-shot, iterative or cubic.
+    #[arg(long)]
+    schedule: Option<Pace>,
+    /// Steps of the schedule.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Epochs after each step but the last.
+    #[arg(long)]
+    step_epochs: Option<usize>,
+    /// uniform, global or sensitivity.
+    #[arg(long)]
+    allocation: Option<Share>,
+    /// The most that quality may fall on held-out samples, 0 to 1.
+    #[arg(long)]
+    floor: Option<f64>,
+    /// A file of scores to go by in the first step.
+    #[arg(long)]
+    scores: Option<PathBuf>,
+    /// A saved network to prune instead of the model's own.
+    #[arg(long)]
+    from: Option<PathBuf>,
+}
+
+impl What {
+    fn change(self, prune: &mut Prune) {
+        fn set<T>(place: &mut T, given: Option<T>) {
+            if let Some(given) = given {
+                *place = given;
+            }
+        }
+        if self.structure.is_some() {
+            (prune.block_ratio, prune.then) = (0.0, Vec::new());
+        }
+        if self.ratio.is_some() {
+            prune.macs = None;
+        }
+        set(&mut prune.importance, self.importance);
+        set(&mut prune.structure, self.structure);
+        set(&mut prune.ratio, self.ratio);
+        set(&mut prune.schedule, self.schedule);
+        set(&mut prune.steps, self.steps);
+        set(&mut prune.step_epochs, self.step_epochs);
+        set(&mut prune.allocation, self.allocation);
+        prune.macs = self.macs.or(prune.macs);
+        prune.floor = self.floor.or(prune.floor);
+        prune.scores = self.scores.or(prune.scores.take());
+        prune.from = self.from.or(prune.from.take());
+    }
 }
 
 #[derive(Args)]
@@ -93,19 +184,35 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             }
             Ok(files(street::train(project, &mut context, install)?))
         }
-        Command::Prune { common, epochs, dry_run } => {
+        Command::Prune(args) => {
+            let PruneArgs { common, epochs, what, dry_run, sensitivity, table, importances, structures, left } = *args;
             let mut context = context(project, common)?;
             context.recipe.fine_tune.epochs = epochs.unwrap_or(context.recipe.fine_tune.epochs);
+            what.change(&mut context.recipe.prune);
+            let command_line = || PathBuf::from("the command line");
+            let wrong = |reason| CompileError::Recipe { path: command_line(), reason };
+            context.recipe.check().map_err(wrong)?;
             if dry_run {
-                let report = street::preview(project, &mut context)?.report;
-                eprint!("{report}");
-                return Ok(serde_json::json!({ "report": report }).to_string());
+                return Ok(study::dry_run(project, &mut context)?.to_string());
             }
-            Ok(files(street::prune(project, &mut context)?))
+            if sensitivity {
+                return Ok(study::sensitivity(project, &mut context)?.to_string());
+            }
+            if table {
+                let list = |text: &String| text.split('+').map(str::parse).collect::<Result<Vec<_>, _>>();
+                let structures = structures.iter().map(list).collect::<Result<_, _>>().map_err(wrong)?;
+                let left = left.into_iter().map(|percent| percent / 100.0).collect();
+                let grid = study::Grid { importances, structures, left };
+                return Ok(study::table(project, &mut context, &grid)?.to_string());
+            }
+            let written = street::prune(project, &mut context)?;
+            Ok(advised(&context, serde_json::json!({ "written": written })))
         }
+        Command::Explain { common } => Ok(study::explain(project, &mut context(project, common)?)?.to_string()),
         Command::Pack { common } => {
-            let (report, written) = street::pack(project, &mut context(project, common)?)?;
-            Ok(serde_json::json!({ "report": report, "written": written }).to_string())
+            let mut context = context(project, common)?;
+            let (report, written) = street::pack(project, &mut context)?;
+            Ok(advised(&context, serde_json::json!({ "report": report, "written": written })))
         }
         Command::Graph { common } => {
             let graph = street::fresh(project, &context(project, common)?)?;
@@ -113,6 +220,14 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             Ok(serde_json::json!({ "graph": graph.to_string() }).to_string())
         }
     }
+}
+
+/// Prints what the last pruning has to say, and adds it to a result.
+fn advised(context: &Context, mut result: serde_json::Value) -> String {
+    let advice = street::advice_of(context);
+    advice.iter().for_each(|line| eprintln!("{line}"));
+    result["advice"] = advice.into();
+    result.to_string()
 }
 
 fn files(written: Vec<PathBuf>) -> String {

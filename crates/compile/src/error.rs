@@ -37,6 +37,14 @@ pub enum CompileError {
     /// `train` was asked of a model whose recipe has no `[train]`.
     #[error("the recipe of `{0}` has no [train]: it brings its own weights")]
     NotTrainable(String),
+    /// Saved scores cannot be read.
+    #[error("{}: no scores: {reason}", path.display())]
+    Scores {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The model's forward pass has something that niwaki cannot express.
     #[error(transparent)]
     Capture(#[from] niwaki_capture::CaptureError),

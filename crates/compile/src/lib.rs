@@ -26,12 +26,15 @@
 //!
 //! `recipe.toml` beside it says how the model is trained, pruned and quantised; see [`Recipe`].
 
+mod advice;
 mod cli;
+pub mod engine;
 mod error;
 mod project;
 mod recipe;
 mod stages;
 mod street;
+mod study;
 mod weights;
 
 pub use cli::main;
@@ -41,7 +44,9 @@ pub use niwaki_graph::Graph;
 pub use niwaki_quantise::Quantisation;
 pub use niwaki_train::{ChaCha8Rng, Loss, Metric, Samples};
 pub use project::{DataSet, Fill, Project, Task};
-pub use recipe::{BlockShape, Calibration, FineTune, Importance, Prune, Quantise, Recipe, Train};
-pub use stages::{Int8, Pruned, quantise_and_pack};
+pub use recipe::{
+    BlockShape, Calibration, FineTune, Importance, Pace, Prune, Quantise, Recipe, Share, Structure, Then, Train,
+};
+pub use stages::{Int8, quantise_and_pack};
 pub use street::{Context, Watch, pack, prune, train};
 pub use weights::weights_in_order;

@@ -1,10 +1,15 @@
 //! `recipe.toml`: how a model is trained, pruned, fine-tuned and quantised.
 
 use crate::CompileError;
-pub use niwaki_prune::BlockShape;
+use crate::engine::{Amount, Stage};
+pub use crate::engine::{Pace, Share};
+pub use niwaki_prune::{BlockShape, Importance, Structure};
 use niwaki_train::{Optimiser, Schedule, TrainConfig};
 use serde::Deserialize;
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// The whole recipe. Unknown keys are errors; every key but `seed` has a default.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -39,53 +44,185 @@ pub struct Train {
     pub weight_decay: f64,
     /// Part of the target that is spread over all classes.
     pub label_smoothing: f64,
+    /// A larger network to learn from, as a graph in a file, relative to the model's folder: any model's
+    /// `weights.safetensors`, or `unpruned.safetensors` of its results.
+    pub teacher: Option<String>,
+    /// Part of the loss that comes from it, 0 to 1.
+    pub teacher_weight: f64,
+    /// What both sides' logits are divided by.
+    pub temperature: f64,
 }
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 30, batch: 32, learning_rate: 2e-3, weight_decay: 1e-2, label_smoothing: 0.0 }
+        Self {
+            epochs: 30,
+            batch: 32,
+            learning_rate: 2e-3,
+            weight_decay: 1e-2,
+            label_smoothing: 0.0,
+            teacher: None,
+            teacher_weight: 0.7,
+            temperature: 3.0,
+        }
     }
 }
 
-/// Importance of a channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Importance {
-    /// Sum of absolute weights.
-    #[default]
-    L1,
-    /// Euclidean norm of the weights.
-    L2,
-}
-
-/// What to remove: whole channels and neurons, the same part of every coupled group; then blocks of weights inside the
-/// layers that are left.
+/// What to remove, in stages: first what `structure` and `ratio` say, then blocks of weights inside the layers that are
+/// left, then whatever `then` lists. After each step the network is trained on.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Prune {
-    /// Part of the channels of every group that leaves, 0 to 1.
+    /// Remove dead channels first: zero, constant or unread ones, without which outputs are the same.
+    pub lossless: bool,
+    /// What leaves: `channels`, `neurons`, `layers`, `1x4`, `2x4`, `4x4`, `N:M` or `weights`.
+    pub structure: Structure,
+    /// Part of it that leaves, 0 to 1; 0 removes nothing.
     pub ratio: f64,
-    /// Which channels count as important.
+    /// Instead of `ratio`: the part of the multiply-accumulates that is left, 0 to 1.
+    pub macs: Option<f64>,
+    /// Which units count as important: `l1`, `l2`, `geometric-median`, `weight-gradient`, `taylor`, `learned-l0`,
+    /// `learned-l1` or `random`.
     pub importance: Importance,
+    /// `uniform`: the same part of every layer; `global`: the least important of all; `sensitivity`: as measured.
+    pub allocation: Share,
+    /// Ratios of single layers or groups, by name.
+    pub layers: BTreeMap<String, f64>,
+    /// `one-shot`, `iterative` or `cubic`.
+    pub schedule: Pace,
+    /// Steps of the schedule.
+    pub steps: usize,
+    /// Passes over the training samples after each step but the last.
+    pub step_epochs: usize,
     /// Channels that are kept are a multiple of this, where the group has that many.
     pub tile: usize,
     /// No group gets narrower than this.
     pub minimum: usize,
+    /// The most that quality may fall, 0 to 1, on a tenth of the training samples that is held out: a step that costs
+    /// more is undone, and pruning ends.
+    pub floor: Option<f64>,
     /// Output channels times products of a block of weights: `1x4`, `2x4` or `4x4`.
     pub blocks: BlockShape,
-    /// Part of the blocks of every layer that is zeroed, 0 to 1. Kernels skip them.
+    /// Part of the blocks of every layer that is zeroed, 0 to 1: those with the least sum of squares. Kernels skip them.
     pub block_ratio: f64,
+    /// Further stages, in order: `[[prune.then]]`.
+    pub then: Vec<Then>,
+    /// A file of scores to go by in the first step, such as an earlier run's `scores.json`.
+    pub scores: Option<PathBuf>,
+    /// A network to prune instead of the model's own, such as an earlier run's `pruned.safetensors`: to prune it again.
+    pub from: Option<PathBuf>,
+}
+
+/// A further stage; limits are those of [`Prune`].
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Then {
+    /// What leaves.
+    pub structure: Structure,
+    /// Part of it that leaves.
+    pub ratio: f64,
+    /// Instead: part of the multiply-accumulates left.
+    pub macs: Option<f64>,
+    /// Which units count as important.
+    pub importance: Importance,
+    /// From where.
+    pub allocation: Share,
+    /// Ratios of single layers or groups.
+    pub layers: BTreeMap<String, f64>,
+    /// How fast.
+    pub schedule: Pace,
+    /// In how many steps.
+    pub steps: usize,
+    /// Passes after each but the last.
+    pub step_epochs: usize,
+}
+
+impl Default for Then {
+    fn default() -> Self {
+        Self {
+            structure: Structure::Channels,
+            ratio: 0.5,
+            macs: None,
+            importance: Importance::L1,
+            allocation: Share::Uniform,
+            layers: BTreeMap::new(),
+            schedule: Pace::OneShot,
+            steps: 4,
+            step_epochs: 2,
+        }
+    }
 }
 
 impl Default for Prune {
     fn default() -> Self {
+        let Then { structure, ratio, macs, importance, allocation, layers, schedule, steps, step_epochs } =
+            Then::default();
         Self {
-            ratio: 0.5,
-            importance: Importance::L1,
+            lossless: true,
+            structure,
+            ratio,
+            macs,
+            importance,
+            allocation,
+            layers,
+            schedule,
+            steps,
+            step_epochs,
             tile: 4,
             minimum: 4,
+            floor: None,
             blocks: BlockShape::default(),
             block_ratio: 0.0,
+            then: Vec::new(),
+            scores: None,
+            from: None,
+        }
+    }
+}
+
+impl Prune {
+    /// What the engine does, in order.
+    pub fn stages(&self) -> Vec<Stage> {
+        let first = Then {
+            structure: self.structure,
+            ratio: self.ratio,
+            macs: self.macs,
+            importance: self.importance,
+            allocation: self.allocation,
+            layers: self.layers.clone(),
+            schedule: self.schedule,
+            steps: self.steps,
+            step_epochs: self.step_epochs,
+        };
+        let blocks = (self.block_ratio > 0.0).then(|| Then {
+            structure: Structure::Blocks(self.blocks),
+            ratio: self.block_ratio,
+            importance: Importance::L2,
+            ..Then::default()
+        });
+        let all = [first].into_iter().chain(blocks).chain(self.then.iter().cloned());
+        // Nothing to remove is nothing to train for, except where nothing else is asked for.
+        let mut stages: Vec<Stage> = all.map(|then| then.stage(self.tile, self.minimum)).collect();
+        if stages.len() > 1 {
+            stages.retain(|stage| stage.amount != Amount::Ratio(0.0) || !stage.layers.is_empty());
+        }
+        stages
+    }
+}
+
+impl Then {
+    fn stage(self, tile: usize, minimum: usize) -> Stage {
+        Stage {
+            structure: self.structure,
+            importance: self.importance,
+            amount: self.macs.map_or(Amount::Ratio(self.ratio), Amount::MacsLeft),
+            share: self.allocation,
+            layers: self.layers,
+            pace: self.schedule,
+            steps: self.steps,
+            step_epochs: self.step_epochs,
+            tile,
+            minimum,
         }
     }
 }
@@ -106,11 +243,22 @@ pub struct FineTune {
     pub teacher_weight: f64,
     /// What both sides' logits are divided by.
     pub temperature: f64,
+    /// What the distance between both networks' features is multiplied with; 0 for none (Tung and Mori 2019,
+    /// arXiv:1907.09682).
+    pub feature_weight: f64,
 }
 
 impl Default for FineTune {
     fn default() -> Self {
-        Self { epochs: 15, batch: 32, learning_rate: 1e-3, weight_decay: 1e-3, teacher_weight: 0.5, temperature: 3.0 }
+        Self {
+            epochs: 15,
+            batch: 32,
+            learning_rate: 1e-3,
+            weight_decay: 1e-3,
+            teacher_weight: 0.5,
+            temperature: 3.0,
+            feature_weight: 0.0,
+        }
     }
 }
 
@@ -127,7 +275,7 @@ pub enum Calibration {
     Mse,
 }
 
-/// Post-training quantisation.
+/// Quantisation to int8.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Quantise {
@@ -137,11 +285,15 @@ pub struct Quantise {
     pub percentile: f64,
     /// Training samples that are looked at, from the first.
     pub samples: usize,
+    /// Passes of training with the rounding of int8 in the forward pass, after pruning; 0 for none.
+    pub epochs: usize,
+    /// Highest learning rate of these.
+    pub learning_rate: f64,
 }
 
 impl Default for Quantise {
     fn default() -> Self {
-        Self { calibration: Calibration::Mse, percentile: 0.9999, samples: 512 }
+        Self { calibration: Calibration::Mse, percentile: 0.9999, samples: 512, epochs: 0, learning_rate: 2e-4 }
     }
 }
 
@@ -156,7 +308,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let part = |name: &str, value: f64, top: f64| match (0.0..=top).contains(&value) {
             true => Ok(()),
             false => Err(format!("{name} = {value} is outside 0 to {top}")),
@@ -164,9 +316,17 @@ impl Recipe {
         part("prune.ratio", self.prune.ratio, 0.95)?;
         part("prune.block-ratio", self.prune.block_ratio, 0.95)?;
         part("quantise.percentile", self.quantise.percentile, 1.0)?;
+        let more = self.prune.then.iter().map(|then| (then.ratio, then.macs, &then.layers));
+        for (ratio, macs, layers) in more.chain([(self.prune.ratio, self.prune.macs, &self.prune.layers)]) {
+            part("the ratio of a stage", ratio, 0.95)?;
+            part("the part of the multiply-accumulates left", macs.unwrap_or(1.0), 1.0)?;
+            layers.iter().try_for_each(|(layer, ratio)| part(&format!("prune.layers.{layer}"), *ratio, 0.95))?;
+        }
+        part("prune.floor", self.prune.floor.unwrap_or(0.0), 1.0)?;
         let positive = [
             ("prune.tile", self.prune.tile),
             ("prune.minimum", self.prune.minimum),
+            ("prune.steps", self.prune.steps),
             ("quantise.samples", self.quantise.samples),
         ];
         match positive.into_iter().find(|(_, value)| *value == 0) {
@@ -201,7 +361,7 @@ impl FineTune {
             batch: self.batch,
             learning_rate: self.learning_rate,
             weight_decay: self.weight_decay,
-            label_smoothing: 0.0,
+            ..Train::default()
         };
         train.config(seed)
     }

@@ -1,67 +1,16 @@
 //! Single stages that the street puts in a row.
 
-use crate::{Calibration, CompileError, DataSet, Importance, Prune, Quantise, Recipe, Samples};
+use crate::{Calibration, CompileError, DataSet, Quantise, Samples};
 use burn::tensor::Device;
 use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
 use niwaki_pack::artefact::{EvalSet, Layer};
 use niwaki_plan::Plan;
-use niwaki_prune::{Allocation, Limits, block_masks, groups, shrink};
-use niwaki_quantise::{Method, quantise};
-use niwaki_train::{GraphModule, Loss, Mask, Metric, Progress, Teacher, TrainingData};
+use niwaki_quantise::{Method, QuantisedGraph, quantise};
+use niwaki_train::{GraphModule, Metric};
 
 /// Samples per batch where none are learnt from.
 pub(crate) const BATCH: usize = 256;
-
-/// A network after pruning.
-#[derive(Clone, Debug)]
-pub struct Pruned {
-    /// The smaller graph.
-    pub graph: Graph,
-    /// Layer by layer, before and after.
-    pub report: niwaki_prune::Report,
-}
-
-/// Removes channels as the recipe says; weights that stay are unchanged.
-pub(crate) fn cut(graph: &Graph, recipe: &Prune) -> Result<Pruned, CompileError> {
-    let groups = groups(graph)?;
-    let importance = match recipe.importance {
-        Importance::L1 => niwaki_prune::Importance::L1,
-        Importance::L2 => niwaki_prune::Importance::L2,
-    };
-    let limits = Limits { tile: recipe.tile, min_width: recipe.minimum };
-    let scores = importance.scores(graph, &groups);
-    let decision = Allocation::Uniform { ratio: recipe.ratio }.decide(&groups, &scores, limits)?;
-    let smaller = shrink(graph, &decision)?;
-    let report = niwaki_prune::Report::new(graph, &smaller);
-    Ok(Pruned { graph: smaller, report })
-}
-
-/// Trains a pruned graph on, with the unpruned one as teacher; then, where the recipe says so, zeroes blocks of weights
-/// and trains once more with those held at zero.
-pub(crate) fn recover(
-    pruned: &Graph,
-    teacher: &Graph,
-    data: TrainingData<'_>,
-    loss: Loss,
-    recipe: &Recipe,
-    device: &Device,
-    progress: &mut dyn FnMut(&str, &Progress),
-) -> Result<Graph, CompileError> {
-    let mut config = recipe.fine_tune.config(recipe.seed);
-    config.loss = loss;
-    if recipe.fine_tune.teacher_weight > 0.0 {
-        let (temperature, weight) = (recipe.fine_tune.temperature, recipe.fine_tune.teacher_weight);
-        config.distillation = Some(Teacher::new(teacher.clone(), temperature, weight));
-    }
-    let tuned = niwaki_train::fit(pruned, data, &config, device, &mut |at| progress("fine-tune", at))?;
-    if recipe.prune.block_ratio == 0.0 {
-        return Ok(tuned);
-    }
-    let masks = block_masks(&tuned, recipe.prune.blocks, recipe.prune.block_ratio)?;
-    config.masks = masks.into_iter().map(|mask| Mask { param: mask.param, keep: mask.keep }).collect();
-    Ok(niwaki_train::fit(&tuned, data, &config, device, &mut |at| progress("blocks", at))?)
-}
 
 /// A packed network and what the host made of the test samples with it.
 #[derive(Clone, Debug)]
@@ -98,7 +47,26 @@ pub fn quantise_and_pack(
     device: &Device,
 ) -> Result<Int8, CompileError> {
     let folded = fold_batch_norm(graph);
-    let module = GraphModule::new(&folded, device)?;
+    let quantised = calibrated(&folded, data, recipe, device)?;
+    let plan = niwaki_plan::plan(&quantised)?;
+    let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
+    let (eval, outputs) = run(&blob, &plan, &data.test)?;
+    let quality = |(_, samples): &(_, _)| Ok((metric.measure)(&run(&blob, &plan, samples)?.1, samples));
+    let more = data.more.iter().map(quality).collect::<Result<_, CompileError>>()?;
+    let int8_quality = (metric.measure)(&outputs, &data.test);
+    let arena_bytes = niwaki::arena_bytes(&blob);
+    let (parameters, macs) = (folded.parameter_count(), folded.total_macs());
+    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, int8_quality, more, blob })
+}
+
+/// Calibrates a graph without batch normalisation and quantises it.
+pub(crate) fn calibrated(
+    folded: &Graph,
+    data: &DataSet,
+    recipe: &Quantise,
+    device: &Device,
+) -> Result<QuantisedGraph, CompileError> {
+    let module = GraphModule::new(folded, device)?;
     let mut histograms = niwaki_quantise::Calibration::new(folded.values.len());
     let seen = data.train.slice(0..recipe.samples.min(data.train.len()));
     niwaki_train::observe(&module, &seen, BATCH, &mut |id, _, data| histograms.observe(id, data))?;
@@ -111,16 +79,7 @@ pub fn quantise_and_pack(
     if let Some(input) = data.input {
         ranges[folded.inputs[0].0] = input.range();
     }
-    let quantised = quantise(&folded, &ranges)?;
-    let plan = niwaki_plan::plan(&quantised)?;
-    let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
-    let (eval, outputs) = run(&blob, &plan, &data.test)?;
-    let quality = |(_, samples): &(_, _)| Ok((metric.measure)(&run(&blob, &plan, samples)?.1, samples));
-    let more = data.more.iter().map(quality).collect::<Result<_, CompileError>>()?;
-    let int8_quality = (metric.measure)(&outputs, &data.test);
-    let arena_bytes = niwaki::arena_bytes(&blob);
-    let (parameters, macs) = (folded.parameter_count(), folded.total_macs());
-    Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, int8_quality, more, blob })
+    Ok(quantise(folded, &ranges)?)
 }
 
 /// Runs samples through a blob on the host.

@@ -1,12 +1,14 @@
 //! The street: train, prune, pack, each from the files that the one before left.
 
-use crate::stages::{self, cut, float_quality, quantise_and_pack, recover};
+use crate::advice::{self, Outcome};
+use crate::engine::{self, Bench, Keep, SavedScores};
+use crate::stages::{float_quality, quantise_and_pack};
 use crate::{CompileError, DataSet, Project, Recipe};
 use burn::{module::Module, tensor::Device};
 use niwaki_graph::Graph;
 use niwaki_pack::artefact::{Quality, Report, Variant, write_atomically};
-use niwaki_prune::hidden_channels;
-use niwaki_train::{Metric, Progress, TrainConfig, TrainingData};
+use niwaki_prune::{Structure, hidden_channels, lossless};
+use niwaki_train::{Metric, Progress, Teacher, TrainConfig, TrainingData};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -16,10 +18,15 @@ const WEIGHTS: &str = "weights.safetensors";
 /// What training was and how it went, beside the weights.
 const TRAINING: &str = "training.json";
 /// The network before and after pruning, as graphs.
-const UNPRUNED_GRAPH: &str = "unpruned.safetensors";
-const PRUNED_GRAPH: &str = "pruned.safetensors";
+pub(crate) const UNPRUNED_GRAPH: &str = "unpruned.safetensors";
+pub(crate) const PRUNED_GRAPH: &str = "pruned.safetensors";
 /// What the graphs were made from, and their float quality.
 const PRUNING: &str = "pruning.json";
+
+/// Finished steps of a pruning that is under way.
+const STEPS: &str = "steps";
+/// The scores that the first step went by.
+const SCORES: &str = "scores.json";
 
 /// What every stage works with.
 pub struct Context {
@@ -52,9 +59,13 @@ struct TrainingRecord {
 struct PruningRecord {
     key: String,
     recipe_hash: String,
-    unpruned_top1: f64,
-    pruned_top1: f64,
+    unpruned_quality: f64,
+    pruned_quality: f64,
     channels: [usize; 2],
+    /// Steps that an interrupted run had finished.
+    resumed: usize,
+    /// What a user should hear about it.
+    advice: Vec<String>,
 }
 
 /// Trains the model from fresh weights and writes them, with a record of how it went. With `install`, the weights also
@@ -84,7 +95,14 @@ fn train_graph<M: Module>(
     data: &DataSet,
 ) -> Result<(Graph, Vec<PathBuf>), CompileError> {
     let recipe = context.recipe.train.as_ref().ok_or_else(|| CompileError::NotTrainable(project.name.into()))?;
-    let config = TrainConfig { loss: project.task.loss, ..recipe.config(context.recipe.seed) };
+    let distillation = match &recipe.teacher {
+        None => None,
+        Some(file) => {
+            let teacher = Graph::load(&Path::new(project.folder).join(file))?;
+            Some(Teacher::new(teacher, recipe.temperature, recipe.teacher_weight))
+        }
+    };
+    let config = TrainConfig { loss: project.task.loss, distillation, ..recipe.config(context.recipe.seed) };
     let mut curve = Vec::new();
     let report = &mut context.progress;
     let mut progress = |at: &Progress| {
@@ -128,24 +146,78 @@ fn pruned<M: Module>(
     if let Some(record) = stored.filter(|record| record.key == key && files.iter().all(|file| file.exists())) {
         return Ok((record, written));
     }
-    let cut = cut(&unpruned, &context.recipe.prune)?;
-    let (samples, Context { recipe, device, progress, .. }) = (samples(project, data), &mut *context);
-    let pruned = recover(&cut.graph, &unpruned, samples, project.task.loss, recipe, device, &mut **progress)?;
+    let stages = context.recipe.prune.stages();
+    let metric = project.task.metric;
+    let (pruned, scored) = {
+        let (folder, quantise) = (context.out.join(STEPS), context.recipe.quantise.clone());
+        let (start, mut bench) = bench(project, context, data, &unpruned)?;
+        let keep = Keep { folder: &folder, key: &key };
+        let pruned = engine::prune(&start, &stages, &mut bench, Some(keep))?;
+        let graph = match quantise.epochs {
+            0 => pruned.graph,
+            _ => engine::train_quantised(&pruned.graph, &pruned.masked, data, &quantise, &mut bench)?,
+        };
+        ((graph, pruned.stopped, pruned.resumed), std::mem::take(&mut bench.scored))
+    };
+    let (pruned, stopped, resumed) = pruned;
+    let (before, after) =
+        [&unpruned, &pruned].map(|graph| float_quality(graph, metric, &data.test, &context.device)).into();
+    let (before, after): (f64, f64) = (before?, after?);
+    let (floor, samples, epochs) = (context.recipe.prune.floor, data.train.len(), context.recipe.fine_tune.epochs);
+    let scattered = stages.iter().any(|stage| matches!(stage.structure, Structure::Weights | Structure::NOfM { .. }));
+    let outcome = Outcome { scattered, unpruned: &unpruned, pruned: &pruned, before, after, floor, samples, epochs };
+    let stopped = stopped.map(|reason| format!("advice: pruning ended early: {reason}"));
     let record = PruningRecord {
         key,
         recipe_hash,
-        unpruned_top1: float_quality(&unpruned, project.task.metric, &data.test, &context.device)?,
-        pruned_top1: float_quality(&pruned, project.task.metric, &data.test, &context.device)?,
+        unpruned_quality: before,
+        pruned_quality: after,
         channels: [hidden_channels(&unpruned), hidden_channels(&pruned)],
+        resumed,
+        advice: stopped.into_iter().chain(advice::advice(&outcome)).collect(),
     };
     // The record goes last: without it the graphs count as stale.
     let _ = std::fs::remove_file(&files[2]);
     create(&context.out)?;
     unpruned.save(&files[0])?;
     pruned.save(&files[1])?;
+    if let Some(scores) = scored.first() {
+        scores.save(&context.out.join(SCORES))?;
+        written.push(context.out.join(SCORES));
+    }
     write_atomically(&files[2], &json(&record))?;
     written.extend(files);
+    // The result is whole: what an interruption would have gone on from is not needed any more.
+    let _ = std::fs::remove_dir_all(context.out.join(STEPS));
     Ok((record, written))
+}
+
+/// The graph that pruning starts from, without dead channels, and what it is run with.
+pub(crate) fn bench<'a, M: Module>(
+    project: &'a Project<M>,
+    context: &'a mut Context,
+    data: &'a DataSet,
+    unpruned: &Graph,
+) -> Result<(Graph, Bench<'a>), CompileError> {
+    let Context { recipe, device, progress, .. } = context;
+    let recipe = &*recipe;
+    let start = if recipe.prune.lossless { lossless(unpruned)?.0 } else { unpruned.clone() };
+    let bench = Bench {
+        data: samples(project, data),
+        seed: recipe.seed,
+        floor: recipe.prune.floor,
+        scores: recipe.prune.scores.as_deref().map(SavedScores::load).transpose()?,
+        progress: Box::new(move |name, at| progress(name, at)),
+        ..Bench::new(&data.train, project.task, &recipe.fine_tune, device)
+    };
+    Ok((start, bench))
+}
+
+/// What the last pruning has to say about itself.
+pub(crate) fn advice_of(context: &Context) -> Vec<String> {
+    let record = read(&context.out.join(PRUNING)).ok();
+    let record = record.and_then(|bytes| serde_json::from_slice::<PruningRecord>(&bytes).ok());
+    record.map_or_else(Vec::new, |record| record.advice)
 }
 
 /// Quantises and packs the network before and after pruning, which is done first where its result is stale. Writes two
@@ -155,7 +227,7 @@ pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(R
     let (record, mut written) = pruned(project, context, &data)?;
     let hash = hash_bytes(&record.recipe_hash);
     let mut variants = Vec::new();
-    let qualities = [record.unpruned_top1, record.pruned_top1];
+    let qualities = [record.unpruned_quality, record.pruned_quality];
     let names = [format!("{}-unpruned", project.name), project.name.to_string()];
     // Everything is computed before anything is written: a failure leaves the earlier results whole.
     for (index, file) in [UNPRUNED_GRAPH, PRUNED_GRAPH].into_iter().enumerate() {
@@ -219,11 +291,14 @@ pub(crate) fn fresh<M: Module>(project: &Project<M>, context: &Context) -> Resul
 
 /// The captured graph with trained weights: those in the model's folder, else those of an earlier training, else, where
 /// the recipe says how, trained now; a recipe without `[train]` means that the model brings its weights.
-fn trained<M: Module>(
+pub(crate) fn trained<M: Module>(
     project: &Project<M>,
     context: &mut Context,
     data: &DataSet,
 ) -> Result<(Graph, Vec<PathBuf>), CompileError> {
+    if let Some(from) = &context.recipe.prune.from {
+        return Ok((Graph::load(from)?, Vec::new()));
+    }
     let graph = fresh(project, context)?;
     let installed = Path::new(project.folder).join(WEIGHTS);
     if installed.exists() {
@@ -285,7 +360,7 @@ fn hash_data(hasher: &mut Sha256, data: &DataSet) {
 }
 
 /// Hash over the recipe, the weights and the data: what a blob's manifest carries.
-fn recipe_hash<M: Module>(project: &Project<M>, context: &Context, graph: &Graph, data: &DataSet) -> String {
+pub(crate) fn recipe_hash<M: Module>(project: &Project<M>, context: &Context, graph: &Graph, data: &DataSet) -> String {
     let mut hasher = Sha256::new();
     let recipe = Recipe { train: None, ..context.recipe.clone() };
     hasher.update(format!("niwaki {} {} {recipe:?}", env!("CARGO_PKG_VERSION"), project.name));
@@ -303,7 +378,7 @@ fn training_key<M: Module>(project: &Project<M>, context: &Context, fresh: &Grap
 }
 
 /// A key for stored results: they are stale once the program that made them changed.
-fn keyed(hash: &str) -> String {
+pub(crate) fn keyed(hash: &str) -> String {
     let program = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
     format!("{hash}-{}", &hex(&Sha256::digest(program))[..16])
 }
@@ -327,11 +402,4 @@ fn read(path: &Path) -> Result<Vec<u8>, CompileError> {
 
 fn create(folder: &Path) -> Result<(), CompileError> {
     std::fs::create_dir_all(folder).map_err(|source| CompileError::file(folder, source))
-}
-
-/// The pruned model, cut but not fine-tuned: what `--dry-run` shows.
-pub(crate) fn preview<M: Module>(project: &Project<M>, context: &mut Context) -> Result<stages::Pruned, CompileError> {
-    let data = (project.data)().map_err(CompileError::Data)?;
-    let (graph, _) = trained(project, context, &data)?;
-    cut(&graph, &context.recipe.prune)
 }

@@ -4,6 +4,10 @@
 //! of their own: elements in C order, little-endian, no header; `NAME.u8` holds bytes, `.i8` signed bytes, `.f32`
 //! 32-bit floats. A file may be compressed: `NAME.u8.xz`.
 
+mod needs;
+
+pub use needs::{Download, MODELS, Needs};
+
 use std::path::{Path, PathBuf};
 
 /// The environment variable that names the folder.
@@ -13,24 +17,28 @@ pub const VARIABLE: &str = "NIWAKI_DATA";
 #[derive(Clone, Debug)]
 pub struct DataFolder {
     root: PathBuf,
+    /// The model that asks.
+    needs: Option<&'static Needs>,
 }
 
 /// Data that is not there or not what it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The variable is not set.
-    #[error("{VARIABLE} is not set: it names the folder with the data sets")]
-    Unset,
+    #[error("{VARIABLE} is not set: it names the folder with the data sets{}", remedy(.0))]
+    Unset(Option<&'static Needs>),
     /// The variable names something else.
     #[error("{VARIABLE}={0} is not a folder")]
     NoFolder(String),
     /// A file is missing.
-    #[error("{folder} has no {file}")]
+    #[error("{folder} has no {file}{}", remedy(.needs))]
     Missing {
         /// The folder with the data sets.
         folder: String,
         /// Path in it.
         file: String,
+        /// The model that asks.
+        needs: Option<&'static Needs>,
     },
     /// A file cannot be read or decompressed.
     #[error("{path}: {source}")]
@@ -57,16 +65,25 @@ pub enum DataError {
 impl DataFolder {
     /// The folder that [`VARIABLE`] names.
     pub fn from_environment() -> Result<Self, DataError> {
-        let root = std::env::var_os(VARIABLE).map(PathBuf::from).ok_or(DataError::Unset)?;
+        Self::open(None)
+    }
+
+    /// The same for a model of this repository: errors say how its data is had.
+    pub fn of_model(model: &str) -> Result<Self, DataError> {
+        Self::open(Needs::of(model))
+    }
+
+    fn open(needs: Option<&'static Needs>) -> Result<Self, DataError> {
+        let root = std::env::var_os(VARIABLE).map(PathBuf::from).ok_or(DataError::Unset(needs))?;
         match root.is_dir() {
-            true => Ok(Self { root }),
+            true => Ok(Self { root, needs }),
             false => Err(DataError::NoFolder(root.display().to_string())),
         }
     }
 
     /// A folder of this layout.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), needs: None }
     }
 
     /// Where a file of a data set is.
@@ -77,7 +94,10 @@ impl DataFolder {
         let path = self.root.join(file);
         match path.is_file() {
             true => Ok(path),
-            false => Err(DataError::Missing { folder: self.root.display().to_string(), file: file.into() }),
+            false => {
+                let folder = self.root.display().to_string();
+                Err(DataError::Missing { folder, file: file.into(), needs: self.needs })
+            }
         }
     }
 
@@ -112,6 +132,11 @@ impl DataFolder {
             }),
         }
     }
+}
+
+/// What follows in an error that a download would mend.
+fn remedy(needs: &Option<&'static Needs>) -> String {
+    needs.map(|needs| format!("; {needs}")).unwrap_or_default()
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -157,6 +182,9 @@ mod tests {
         let (root, data) = folder();
         let missing = data.u8("eval/x.u8", &[1]).expect_err("no file").to_string();
         assert!(missing.ends_with("has no eval/x.u8"), "{missing}");
+        let data = DataFolder { needs: Needs::of("ic"), ..data };
+        let missing = data.u8("eval/x.u8", &[1]).expect_err("no file").to_string();
+        assert!(missing.contains("has no eval/x.u8; `cargo xtask data ic` downloads "), "{missing}");
         std::fs::write(root.path().join("x.u8"), [0; 5]).expect("written");
         let short = data.u8("x.u8", &[2, 3]).expect_err("too short").to_string();
         assert!(short.contains("holds 5 bytes, an array [2, 3] takes 6"), "{short}");

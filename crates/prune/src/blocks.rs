@@ -91,7 +91,7 @@ pub fn apply_block_masks(graph: &mut Graph, masks: &[BlockMask]) {
 }
 
 /// The elements of every block, as places in the weight.
-fn blocks(rows: &[Vec<usize>], height: usize) -> Vec<Vec<usize>> {
+pub(crate) fn blocks(rows: &[Vec<usize>], height: usize) -> Vec<Vec<usize>> {
     let mut blocks = Vec::new();
     for group in rows.chunks(height) {
         let terms = group.first().map_or(0, Vec::len);
@@ -105,7 +105,7 @@ fn blocks(rows: &[Vec<usize>], height: usize) -> Vec<Vec<usize>> {
 
 /// For every output channel, the places of its weights in the order of the products in memory; `None` where blocks do
 /// not apply.
-fn places(graph: &Graph, node: &Node) -> Option<Vec<Vec<usize>>> {
+pub(crate) fn places(graph: &Graph, node: &Node) -> Option<Vec<Vec<usize>>> {
     let weight = *node.op.params().first()?;
     let shared = graph.nodes.iter().filter(|other| other.op.params().contains(&weight)).count() > 1;
     if shared || reaches_output(graph, node.output) {

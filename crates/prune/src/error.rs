@@ -28,6 +28,18 @@ pub enum PruneError {
         /// NaN or an infinity.
         score: f32,
     },
+    /// Scores by gradients or gates, without them.
+    #[error("importance `{importance}` needs the network to be run on samples: give its gradients or gates")]
+    Evidence {
+        /// The importance's name.
+        importance: String,
+    },
+    /// Sensitivity was not measured for a site.
+    #[error("no sensitivity was measured for `{site}`; measure the curves of this graph first")]
+    NoCurve {
+        /// The site's name.
+        site: String,
+    },
     /// A ratio or share outside its range.
     #[error("{what} is {value}; it must be at least 0 and below 1")]
     Ratio {

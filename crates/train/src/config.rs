@@ -1,6 +1,6 @@
 //! What training can be told, and what it tells while it runs.
 
-use crate::{Evaluation, TrainError};
+use crate::{Evaluation, FakeQuantisation, TrainError};
 use niwaki_graph::{Graph, ParamId};
 
 /// What training makes small.
@@ -40,6 +40,8 @@ pub struct TrainConfig {
     pub distillation: Option<Teacher>,
     /// Weights that stay zero.
     pub masks: Vec<Mask>,
+    /// What the forward pass rounds as int8 will; `None` for training in float. Evaluation does not round.
+    pub fake_quantisation: Option<FakeQuantisation>,
 }
 
 impl Default for TrainConfig {
@@ -56,6 +58,7 @@ impl Default for TrainConfig {
             seed: 0,
             distillation: None,
             masks: Vec::new(),
+            fake_quantisation: None,
         }
     }
 }

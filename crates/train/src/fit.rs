@@ -142,7 +142,13 @@ impl<'a> Trainer<'a> {
         let inputs = batch::to_tensor(self.gather(chosen), &samples.input_shape, &self.device);
         let taught = self.teacher.as_ref().map(|teacher| teacher.run(inputs.clone()));
         let watched = self.teacher.as_ref().map_or(&[][..], |teacher| &teacher.student_features);
-        let (logits, features) = run(&self.module, self.head, inputs.into_autodiff(), watched);
+        let inputs = inputs.into_autodiff();
+        let (logits, features) = match &self.config.fake_quantisation {
+            None => run(&self.module, self.head, inputs, watched, &mut |_, value| value),
+            Some(fake) => {
+                run(&fake.weights(&self.module), self.head, inputs, watched, &mut |id, value| fake.value(id, value))
+            }
+        };
         let host = crate::tensor::into_vec(logits.clone().inner());
         let right = self.count_right(chosen, &host, taught.as_ref().map(|(logits, _)| logits));
         let own = self.teacher.as_ref().is_none_or(|teacher| teacher.weight < 1.0).then(|| {

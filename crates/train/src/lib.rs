@@ -8,6 +8,7 @@
 //! | [`evaluate`], [`evaluate_by`], [`predict`], [`Metric`] | accuracy, loss and quality before and after each stage |
 //! | [`observe`] | the range of every value: calibration |
 //! | [`gradients`], [`gradients_each`] | importance scores |
+//! | [`gate_gradients`], [`learn_gates`] | importance of whole structures |
 //! | [`fit`] | training, fine-tuning with masks, distillation |
 //!
 //! This crate knows nothing of pruning, of quantisation and of boards.
@@ -17,8 +18,10 @@ mod config;
 mod device;
 mod error;
 mod evaluate;
+mod fake;
 mod fit;
 mod forward;
+mod gates;
 mod gradients;
 mod loss;
 mod module;
@@ -32,10 +35,12 @@ pub use config::{Features, Loss, Mask, Optimiser, Progress, Schedule, Teacher, T
 pub use device::{DeviceError, DeviceName};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Metric, evaluate, evaluate_by, predict};
+pub use fake::{FakeQuantisation, FakeWeight, Steps};
 pub use fit::{Augment, TrainingData, fit};
+pub use gates::{Gates, Learned, Penalty, UNGATED, gate_gradients, learn_gates};
 pub use gradients::{Gradients, gradients, gradients_each};
 pub use module::GraphModule;
-pub use observe::{Visit, observe};
+pub use observe::{Visit, observe, observe_rounded};
 pub use rand_chacha::ChaCha8Rng;
 pub use samples::Samples;
 pub use teacher::feature_pairs;

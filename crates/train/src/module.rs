@@ -136,6 +136,35 @@ impl GraphModule {
         value.try_into().unwrap_or_else(|_| panic!("parameter {} is not of rank {D}", self.structure.param(id).name))
     }
 
+    /// The same module in which some parameters are replaced, by tensors that are computed from them: gradients flow
+    /// back to the originals. Running statistics are shared.
+    pub(crate) fn substituted(&self, with: &mut dyn FnMut(ParamId, DynTensor) -> Option<DynTensor>) -> Self {
+        fn replace<const D: usize>(
+            param: &mut Param<Tensor<D>>,
+            id: ParamId,
+            with: &mut dyn FnMut(ParamId, DynTensor) -> Option<DynTensor>,
+        ) where
+            Tensor<D>: TryFrom<DynTensor> + Into<DynTensor>,
+        {
+            if let Some(tensor) = with(id, param.val().into()) {
+                let tensor = tensor.try_into().unwrap_or_else(|_| unreachable!("replaced by one of its own rank"));
+                *param = Param::initialized(param.id, tensor);
+            }
+        }
+        let mut module = self.clone();
+        for (index, slot) in module.slots.iter_mut().enumerate() {
+            let id = ParamId(index);
+            match slot {
+                Slot::R1(param) => replace(param, id, with),
+                Slot::R2(param) => replace(param, id, with),
+                Slot::R3(param) => replace(param, id, with),
+                Slot::R4(param) => replace(param, id, with),
+                Slot::Running(_) => {}
+            }
+        }
+        module
+    }
+
     /// A running statistic.
     pub(crate) fn running(&self, id: ParamId) -> &RunningState<Tensor<1>> {
         match &self.slots[id.0] {

@@ -23,9 +23,15 @@ pub(crate) struct OpenTeacher {
 pub(crate) type Outcome = (Tensor<2>, Vec<DynTensor>);
 
 /// Runs a module up to its logits and keeps these values.
-pub(crate) fn run(module: &GraphModule, head: Head, inputs: DynTensor, keep: &[ValueId]) -> Outcome {
+pub(crate) fn run(
+    module: &GraphModule,
+    head: Head,
+    inputs: DynTensor,
+    keep: &[ValueId],
+    hook: &mut dyn FnMut(ValueId, DynTensor) -> DynTensor,
+) -> Outcome {
     let wanted: Vec<ValueId> = [head.value].into_iter().chain(keep.iter().copied()).collect();
-    let mut outputs = module.run(vec![inputs], &wanted, &mut |_, tensor| tensor);
+    let mut outputs = module.run(vec![inputs], &wanted, hook);
     let features = outputs.split_off(1);
     (loss::rows(outputs.remove(0)), features)
 }
@@ -66,7 +72,7 @@ impl OpenTeacher {
 
     /// The teacher's logits and features, without autodiff.
     pub(crate) fn run(&self, inputs: DynTensor) -> Outcome {
-        run(&self.module, self.head, inputs, &self.features)
+        run(&self.module, self.head, inputs, &self.features, &mut |_, value| value)
     }
 
     /// The student's loss: its own, the distance from the teacher's outputs, and that from its features.

@@ -103,6 +103,18 @@ impl DynTensor {
         map_rank!(self, tensor => Tensor::from_inner(tensor))
     }
 
+    /// The product with a tensor of the same rank, of the same sizes or of size 1.
+    pub(crate) fn times(self, factors: Self) -> Self {
+        fn multiply<const D: usize>(x: Tensor<D>, factors: DynTensor) -> Tensor<D>
+        where
+            Tensor<D>: TryFrom<DynTensor>,
+        {
+            let factors = factors.try_into();
+            x * factors.unwrap_or_else(|_| -> Tensor<D> { unreachable!("factors have the rank of what they multiply") })
+        }
+        map_rank!(self, x => multiply(x, factors))
+    }
+
     /// The same elements under another shape.
     ///
     /// # Panics

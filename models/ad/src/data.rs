@@ -28,7 +28,7 @@ pub fn split() -> Result<DataSet, String> {
 }
 
 fn load() -> Result<DataSet, DataError> {
-    let data = DataFolder::from_environment()?;
+    let data = DataFolder::of_model(env!("CARGO_PKG_NAME"))?;
     let clips = |name: &str, count: usize| -> Result<_, DataError> {
         let decibels = data.f32(&format!("{name}/x.f32"), &[count, CLIP, BANDS])?;
         Ok((decibels, data.u8(&format!("{name}/y.u8"), &[count])?))

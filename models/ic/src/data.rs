@@ -22,7 +22,7 @@ pub fn split() -> Result<DataSet, String> {
 }
 
 fn load() -> Result<DataSet, DataError> {
-    let data = DataFolder::from_environment()?;
+    let data = DataFolder::of_model(env!("CARGO_PKG_NAME"))?;
     let train = [images(&data, "train/cifar10/train_0", 10_000)?, images(&data, "train/cifar10/train_1", 10_000)?];
     let half = images(&data, "train/cifar10/test_a", 5_000)?;
     let pixels = data.u8("eval/ic01/x.u8", &[200, SIDE, SIDE, CHANNELS])?;

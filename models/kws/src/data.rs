@@ -27,7 +27,7 @@ pub fn split() -> Result<DataSet, String> {
 }
 
 fn load() -> Result<DataSet, DataError> {
-    let data = DataFolder::from_environment()?;
+    let data = DataFolder::of_model(env!("CARGO_PKG_NAME"))?;
     let labels = |bytes: Vec<u8>| bytes.into_iter().map(usize::from).collect();
     let words = data.u8("train/speech_commands_sample/y12.u8", &[321])?;
     let words = samples(&data, "train/speech_commands_sample/mfcc.i8", labels(words))?;

@@ -24,6 +24,6 @@ pub fn project() -> Project<DsCnn> {
 
 /// MLPerf Tiny's reference weights.
 fn reference() -> Result<std::path::PathBuf, String> {
-    let data = niwaki_data::DataFolder::from_environment().map_err(|error| error.to_string())?;
+    let data = niwaki_data::DataFolder::of_model(env!("CARGO_PKG_NAME")).map_err(|error| error.to_string())?;
     data.file("models/kws_float.safetensors").map_err(|error| error.to_string())
 }

@@ -28,7 +28,7 @@ pub fn split() -> Result<DataSet, String> {
 }
 
 fn load() -> Result<DataSet, DataError> {
-    let data = DataFolder::from_environment()?;
+    let data = DataFolder::of_model(env!("CARGO_PKG_NAME"))?;
     let pixels = data.u8("train/cifar10/train_0.u8", &[10_000, SMALL, SMALL, CHANNELS])?;
     let image = |image: &[u8]| enlarged(image);
     let inputs = pixels.chunks_exact(CHANNELS * SMALL * SMALL).take(UNLABELLED).flat_map(image).collect();

@@ -6,7 +6,7 @@ use crate::{
     commands::BoardArgs,
     logs::Logs,
     measure,
-    model::Model,
+    model::{Model, ModelArgs},
     output::{self, table},
     progress,
     runner::Session,
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     model: String,
     #[command(flatten)]
     board: BoardArgs,
+    /// Show each layer's error from quantisation instead, its own and accumulated, float against int8
+    #[arg(long)]
+    explain: bool,
     /// Only this network
     #[arg(long, value_enum)]
     variant: Option<Which>,
@@ -60,6 +63,11 @@ struct Comparison {
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model)?;
+    if args.explain {
+        let result = model.step(work, "explain", &ModelArgs::of(&args.model))?;
+        // The table has been shown.
+        return output::result(work, &result, String::new);
+    }
     let board = args.board.ready(work)?;
     let report = variant::report(work, &model.name)?;
     let trial = Trial { work, board: &board, samples: None, log: None, fault: args.fault };

@@ -2,6 +2,7 @@
 
 mod bench;
 mod boards;
+mod data;
 mod deploy;
 mod diff;
 mod doctor;
@@ -22,9 +23,10 @@ use anyhow::bail;
 pub(crate) enum Command {
     Setup(setup::Args),
     Doctor(doctor::Args),
+    Data(data::Args),
     Deploy(deploy::Args),
     Train(train::Args),
-    Prune(prune::Args),
+    Prune(Box<prune::Args>),
     Pack(pack::Args),
     Run(run::Args),
     Size(size::Args),
@@ -41,6 +43,7 @@ impl Command {
         match self {
             Self::Setup(args) => setup::run(work, args),
             Self::Doctor(args) => doctor::run(work, args),
+            Self::Data(args) => data::run(work, args),
             Self::Deploy(args) => deploy::run(work, args),
             Self::Train(args) => train::run(work, args),
             Self::Prune(args) => prune::run(work, args),

@@ -71,6 +71,14 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     run.step("tests, crates without Burn", || {
         tests(cargo(&work.root).args(["test", "--no-fail-fast"]).args(packages(&free)), "testing crates without Burn")
     });
+    run.step("data sets as they are known", || match std::env::var_os("NIWAKI_DATA") {
+        Some(_) => {
+            let mut command = cargo(&work.root);
+            command.args(["test", "--package", "niwaki-fetch", "--features", "data", "--test", "reference"]);
+            tests(&mut command, "testing data sets")
+        }
+        None => Outcome::skipped("NIWAKI_DATA is not set: it names the folder with the data sets"),
+    });
     for cpu in ["cortex-a53", "cortex-a76"] {
         let target = "aarch64-unknown-linux-musl";
         run.step(&format!("tests, kernels on an emulated {cpu}"), || {

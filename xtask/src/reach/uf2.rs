@@ -1,4 +1,4 @@
-//! UF2, the file format that boot loaders take from a drive (https://github.com/microsoft/uf2): blocks of 512 bytes,
+//! UF2, the file format that boot loaders take from a drive (<https://github.com/microsoft/uf2>): blocks of 512 bytes,
 //! each with 256 bytes of flash.
 
 use anyhow::{Context, ensure};

@@ -49,6 +49,26 @@ fn a_data_folder_that_does_not_exist_is_named() {
 }
 
 #[test]
+fn data_that_is_missing_says_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["deploy", "train", "prune", "pack"] {
+        let mut command = xtask(&[command, "ic"]);
+        if command.get_args().any(|argument| argument == "deploy") {
+            command.args(["--board", "host", "--no-setup"]);
+        }
+        let error = error(&command.env("NIWAKI_DATA", folder.path()).output().unwrap());
+        assert!(error.starts_with("ic reads models/ic_float.safetensors, which "), "{error}");
+        assert!(error.contains("`cargo xtask data ic` downloads ") && error.contains("170 MB"), "{error}");
+    }
+}
+
+#[test]
+fn a_model_without_data_sets_has_none_to_download() {
+    let error = error(&xtask(&["data", "digits"]).output().unwrap());
+    assert_eq!(error, "digits needs no data; ad, ic, kws, vww do");
+}
+
+#[test]
 fn a_model_that_is_not_packed_says_how_to() {
     let model = FakeModel::new("unpacked");
     let error = error(&xtask(&["run", model.path(), "--board", "host"]).output().unwrap());

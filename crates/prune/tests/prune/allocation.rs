@@ -2,7 +2,7 @@
 
 use crate::{net::Net, support::decide};
 use niwaki_graph::Graph;
-use niwaki_prune::{Allocation, Importance, Limits, PruneError, Report, Scores, Target, groups, shrink, uniform_for};
+use niwaki_prune::{Allocation, Limits, Norm, PruneError, Report, Scores, Target, groups, shrink, uniform_for};
 
 fn two_layers() -> Graph {
     let mut net = Net::new(1);
@@ -42,7 +42,7 @@ fn the_lowest_scores_leave_and_the_order_stays() {
 fn a_target_takes_the_smallest_ratio_that_reaches_it() {
     let graph = two_layers();
     let found = groups(&graph).unwrap();
-    let scores = Importance::L1.scores(&graph, &found);
+    let scores = Norm::L1.scores(&graph, &found);
     let target = Target { channels: 0.5, macs: 0.6 };
     let limits = Limits::default();
     let (ratio, decision) = uniform_for(&graph, &found, &scores, target, limits).unwrap();
@@ -57,7 +57,7 @@ fn a_target_takes_the_smallest_ratio_that_reaches_it() {
 fn nothing_asked_removes_nothing() {
     let graph = two_layers();
     let found = groups(&graph).unwrap();
-    let scores = Importance::L1.scores(&graph, &found);
+    let scores = Norm::L1.scores(&graph, &found);
     let (ratio, decision) = uniform_for(&graph, &found, &scores, Target::default(), Limits::default()).unwrap();
     assert_eq!(ratio, 0.0);
     assert_eq!(shrink(&graph, &decision).unwrap(), graph);
@@ -67,7 +67,7 @@ fn nothing_asked_removes_nothing() {
 fn a_target_out_of_reach_says_what_can_be_had() {
     let graph = two_layers();
     let found = groups(&graph).unwrap();
-    let scores = Importance::L1.scores(&graph, &found);
+    let scores = Norm::L1.scores(&graph, &found);
     let limits = Limits { tile: 4, min_width: 16 };
     let error = uniform_for(&graph, &found, &scores, Target { channels: 0.9, macs: 0.0 }, limits).unwrap_err();
     assert!(matches!(error, PruneError::OutOfReach { .. }), "{error}");
@@ -78,7 +78,7 @@ fn a_target_out_of_reach_says_what_can_be_had() {
 fn ratios_outside_their_range_are_refused() {
     let graph = two_layers();
     let found = groups(&graph).unwrap();
-    let scores = Importance::L1.scores(&graph, &found);
+    let scores = Norm::L1.scores(&graph, &found);
     for ratio in [-0.1, 1.0, f64::NAN] {
         let result = Allocation::Uniform { ratio }.decide(&found, &scores, Limits::default());
         assert!(matches!(result, Err(PruneError::Ratio { .. })), "{ratio}");

@@ -2,7 +2,7 @@
 
 use crate::net::Net;
 use niwaki_graph::{Graph, Op};
-use niwaki_prune::{Allocation, Importance, Limits, PruneError, Scores, groups};
+use niwaki_prune::{Allocation, Limits, Norm, PruneError, Scores, groups};
 
 /// A linear layer with known columns, then a classifier.
 fn columns() -> Graph {
@@ -21,8 +21,8 @@ fn columns() -> Graph {
 fn l1_and_l2_rank_columns_differently() {
     let graph = columns();
     let found = groups(&graph).unwrap();
-    let l1 = Importance::L1.scores(&graph, &found).groups[0].clone();
-    let l2 = Importance::L2.scores(&graph, &found).groups[0].clone();
+    let l1 = Norm::L1.scores(&graph, &found).groups[0].clone();
+    let l2 = Norm::L2.scores(&graph, &found).groups[0].clone();
     let near = |scores: &[f32], norms: [f32; 3]| {
         let mean = norms.iter().sum::<f32>() / 3.0;
         scores.iter().zip(norms).for_each(|(score, norm)| assert!((score - norm / mean).abs() < 1e-6, "{scores:?}"));
@@ -43,7 +43,7 @@ fn batch_norm_scales_the_filters_before_it() {
     graph.params[0].data = vec![10.0, 1.0];
     graph.params[norm.gamma.0].data = vec![0.1, -3.0];
     graph.params[norm.var.0].data = vec![1.0, 1.0];
-    let scores = Importance::L1.scores(&graph, &groups(&graph).unwrap()).groups[0].clone();
+    let scores = Norm::L1.scores(&graph, &groups(&graph).unwrap()).groups[0].clone();
     assert!((scores[0] - 0.5).abs() < 1e-4 && (scores[1] - 1.5).abs() < 1e-4, "{scores:?}");
 }
 
@@ -58,7 +58,7 @@ fn layers_of_a_group_count_equally() {
     // Huge filters in one layer do not drown the other: (1.5 + 0.2) / 2 and (0.5 + 1.8) / 2.
     graph.params[0].data = vec![3000.0, 1000.0];
     graph.params[2].data = [[0.1; 9], [0.9; 9]].concat();
-    let scores = Importance::L1.scores(&graph, &groups(&graph).unwrap()).groups[0].clone();
+    let scores = Norm::L1.scores(&graph, &groups(&graph).unwrap()).groups[0].clone();
     assert!((scores[0] - 0.85).abs() < 1e-5 && (scores[1] - 1.15).abs() < 1e-5, "{scores:?}");
 }
 
@@ -66,7 +66,7 @@ fn layers_of_a_group_count_equally() {
 fn a_layer_of_zeros_has_finite_scores() {
     let mut graph = columns();
     graph.params[0].data.fill(0.0);
-    assert_eq!(Importance::L2.scores(&graph, &groups(&graph).unwrap()).groups, [[0.0; 3]]);
+    assert_eq!(Norm::L2.scores(&graph, &groups(&graph).unwrap()).groups, [[0.0; 3]]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn scores_that_do_not_fit_are_refused() {
 #[test]
 fn scores_are_saved_and_read() {
     let graph = columns();
-    let scores = Importance::L1.scores(&graph, &groups(&graph).unwrap());
+    let scores = Norm::L1.scores(&graph, &groups(&graph).unwrap());
     let json = serde_json::to_string(&scores).unwrap();
     assert_eq!(serde_json::from_str::<Scores>(&json).unwrap(), scores);
 }

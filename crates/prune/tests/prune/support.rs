@@ -2,7 +2,7 @@
 
 use crate::{interpreter, net::Random};
 use niwaki_graph::Graph;
-use niwaki_prune::{Allocation, Decision, Groups, Importance, Limits, groups, mask, shrink};
+use niwaki_prune::{Allocation, Decision, Groups, Limits, Norm, groups, mask, shrink};
 
 /// `name: units` of every group, in order.
 pub(crate) fn widths(groups: &Groups) -> Vec<(&str, usize)> {
@@ -27,7 +27,7 @@ pub(crate) fn slices(graph: &Graph, groups: &Groups, group: usize, unit: usize) 
 /// The uniform decision by L1 magnitude.
 pub(crate) fn decide(graph: &Graph, ratio: f64, limits: Limits) -> Decision {
     let groups = groups(graph).expect("valid");
-    let scores = Importance::L1.scores(graph, &groups);
+    let scores = Norm::L1.scores(graph, &groups);
     Allocation::Uniform { ratio }.decide(&groups, &scores, limits).expect("scores fit")
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn halve(graph: &Graph) -> Graph {
     shrink_checked(graph, &decide(graph, 0.5, Limits::default()))
 }
 
-fn close(a: &[f32], b: &[f32]) {
+pub(crate) fn close(a: &[f32], b: &[f32]) {
     assert_eq!(a.len(), b.len(), "outputs keep their shape");
     let largest = a.iter().chain(b).fold(0.0f32, |top, x| top.max(x.abs()));
     assert!(largest.is_finite(), "the test's graph keeps its values in range");

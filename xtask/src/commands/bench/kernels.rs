@@ -24,8 +24,12 @@ use serde::Serialize;
 pub(crate) struct Args {
     #[command(flatten)]
     cores: CoreArgs,
-    /// Instead of the usual layers: conv:HxWxC:OUTPUTS[:KHxKW[:STRIDE]], connected:INPUTS:OUTPUTS and so on
-    #[arg(long, value_parser = Layer::parse)]
+    // No documentation comment: rustdoc takes the brackets for a link.
+    #[arg(
+        long,
+        value_parser = Layer::parse,
+        help = "Instead of the usual layers: conv:HxWxC:OUTPUTS[:KHxKW[:STRIDE]], connected:INPUTS:OUTPUTS and so on"
+    )]
     shape: Vec<Layer>,
     /// Percent of the blocks of weights that are kept
     #[arg(long, value_delimiter = ',', default_value = "100,75,50,25,12.5")]
