@@ -2,12 +2,20 @@
 
 use anyhow::Context;
 use std::{
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 static RUNNING: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
+
+static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// A folder that nobody wants any more when we are told to end.
+pub(crate) fn remove_with_us(folder: &Path) {
+    lock(&FOLDERS).push(folder.into());
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -66,6 +74,10 @@ fn end(child: &Mutex<Child>) {
 pub(crate) fn end_with_us() {
     let handler = || {
         lock(&RUNNING).iter().for_each(|child| end(child));
+        for folder in lock(&FOLDERS).iter() {
+            // Fails where it is gone already.
+            let _ = std::fs::remove_dir_all(folder);
+        }
         std::process::exit(130);
     };
     if let Err(error) = ctrlc::set_handler(handler) {

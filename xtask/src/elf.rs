@@ -69,7 +69,7 @@ fn place_of<'a>(section: &impl ObjectSection<'a>) -> Option<Part> {
 }
 
 /// What one crate contributes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Group {
     /// The crate, or a word for what belongs to none.
     pub(crate) name: String,
@@ -78,7 +78,7 @@ pub(crate) struct Group {
 }
 
 /// A firmware's sizes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sizes {
     pub(crate) sections: Sections,
     /// RAM for the stack, from the linker script's `_stack_start` and `_stack_end`.

@@ -4,7 +4,7 @@ use crate::{
     board::{Board, Runner},
     cargo::{self, BuildFailed},
     elf::{self, Sizes},
-    output::{self, thousands},
+    output::thousands,
     trial::Trial,
     variant::BlobFile,
 };
@@ -64,6 +64,9 @@ pub(crate) fn build(trial: &Trial<'_>, blob: &BlobFile, copy: &Path) -> anyhow::
     check_fit(board, blob)?;
     let mut command = cargo::cargo(&board.folder);
     command.args(["build", "--release", "--package", &board.package]).env("NIWAKI_BLOB", &blob.path);
+    if let Some(folder) = &work.own_target {
+        command.arg("--target-dir").arg(folder);
+    }
     if let Some(target) = &board.spec.target {
         command.args(["--target", target]);
     }
@@ -90,7 +93,6 @@ pub(crate) fn build(trial: &Trial<'_>, blob: &BlobFile, copy: &Path) -> anyhow::
         return Ok(Firmware { path: program, sizes: None });
     }
     copy_whole(&program, copy)?;
-    output::wrote(work, copy);
     Ok(Firmware { path: copy.to_path_buf(), sizes: Some(elf::sizes(copy)?) })
 }
 

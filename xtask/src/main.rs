@@ -25,6 +25,7 @@ mod report;
 mod rules;
 mod runner;
 mod sample;
+mod stack;
 mod steps;
 mod timing;
 mod toolchain;

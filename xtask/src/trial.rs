@@ -5,6 +5,7 @@ use crate::{
     firmware::{self, DoesNotFit, Firmware},
     logs::{Level, Logs},
     measure::{self, Measured},
+    output,
     report::Column,
     runner::Session,
     variant::{self, BlobFile, Which},
@@ -49,6 +50,9 @@ impl Trial<'_> {
             isa => blob.repacked(isa, &self.board.spec.core, &file("nwk"))?,
         };
         let firmware = firmware::build(self, &blob, &file("elf"))?;
+        if firmware.sizes.is_some() {
+            output::wrote(self.work, &firmware.path);
+        }
         Ok((blob, firmware))
     }
 

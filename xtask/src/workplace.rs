@@ -8,12 +8,14 @@ pub(crate) struct Workplace {
     pub(crate) root: PathBuf,
     /// Results go to stdout as JSON.
     pub(crate) json: bool,
+    /// Where cargo builds, if not where it usually does.
+    pub(crate) own_target: Option<PathBuf>,
 }
 
 impl Workplace {
     pub(crate) fn new(json: bool) -> Self {
         let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Self { root: own.parent().unwrap_or(own).to_path_buf(), json }
+        Self { root: own.parent().unwrap_or(own).to_path_buf(), json, own_target: None }
     }
 
     /// Where cargo builds the host workspace and models outside this repository.

@@ -102,6 +102,22 @@ fn a_missing_target_says_how_to_get_it() {
 }
 
 #[test]
+fn what_sizes_cannot_be_compared_with_is_named_before_anything_is_built() {
+    let model = FakeModel::new("since").packed();
+    let size = |board: &str, since: &str| {
+        error(&xtask(&["size", model.path(), "--board", board, "--diff", since, "--no-setup"]).output().unwrap())
+    };
+    let message = size("mps2-an386", "no-such-revision");
+    assert!(message.starts_with("no revision \"no-such-revision\" in "), "{message}");
+    assert!(message.contains("`git log --oneline` lists them"), "{message}");
+    let message = size("mps2-an386", "no/such/file.json");
+    assert!(message.starts_with("no/such/file.json cannot be read; `cargo xtask size "), "{message}");
+    let board = board(&small_board("thumbv7em-none-eabihf", 65536));
+    let message = size(board.path().to_str().unwrap(), "HEAD");
+    assert!(message.contains("is no board of this repository: there is none at HEAD; save a report"), "{message}");
+}
+
+#[test]
 fn a_network_larger_than_the_board_says_by_how_much() {
     let model = FakeModel::new("large").packed();
     let board = board(&small_board("thumbv7em-none-eabihf", 2040));

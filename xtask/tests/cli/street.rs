@@ -3,7 +3,11 @@
 use crate::{error, fake::FakeModel, text, xtask};
 use niwaki_pack::artefact::EvalSet;
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 /// Runs a command that has to succeed; gives its JSON, which is all that is on stdout.
 fn json(arguments: &[&str]) -> Value {
@@ -102,6 +106,26 @@ fn an_emulated_board_counts_instructions() {
     let crates: Vec<&str> = size[0]["groups"].as_array().unwrap().iter().filter_map(|g| g["name"].as_str()).collect();
     assert!(crates.contains(&"niwaki_board") && crates.contains(&"niwaki_link"), "{crates:?}");
 
+    // What this very command wrote has no changes; the last commit's firmware may have some, and does not stay.
+    let saved = model.folder.path().join("before.json");
+    fs::write(&saved, size.to_string()).unwrap();
+    let same = json(&["size", model.path(), "--variant", "pruned", "--diff", saved.to_str().unwrap()]);
+    let none = Value::Array(Vec::new());
+    assert_eq!((&same["before"], &same["changes"][0]["sections"]), (&size, &none));
+    let mut since = xtask(&["size", model.path(), "--variant", "pruned", "--diff", "HEAD", "--json"]);
+    let since = since.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let process = since.id();
+    let since = since.wait_with_output().unwrap();
+    assert!(since.status.success(), "{}", text(&since.stderr));
+    let since: Value = serde_json::from_slice(&since.stdout).unwrap();
+    assert_eq!(since["after"], size);
+    let [before, after] = ["before", "after"].map(|side| since[side][0]["flash"].as_i64().unwrap());
+    let flash = &since["changes"][0]["totals"][0];
+    assert_eq!((&flash["what"], &flash["difference"]), (&"flash".into(), &(after - before).into()));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let list = Command::new("git").current_dir(root).args(["worktree", "list"]).output().unwrap();
+    assert!(!text(&list.stdout).contains(&format!("-{process} ")), "{}", text(&list.stdout));
+
     let diff = json(&["diff", model.path(), "--variant", "pruned", "--sample", "2"]);
     assert!(diff[0]["first_difference"].is_null(), "{diff}");
     // A firmware whose first layer is not what it should be is found, and the layer named; there is no second.
@@ -158,6 +182,10 @@ fn a_bench_counts_and_prices_every_layer() {
         let [used, bytes] = [0, 1].map(|at| before["stack"][at].as_u64().unwrap());
         assert!(used > 500 && used < bytes, "{used} of {bytes} bytes");
     }
+    // What was measured is remembered with the firmware.
+    let size = json(&["size", model.path(), "--variant", "unpruned"]);
+    let used = &m4["networks"][0]["stack"][0];
+    assert_eq!(size[0]["stack_used"], serde_json::json!({ "bytes": used, "same_firmware": true }));
     assert!(host["networks"][0]["stack"].is_null() && host["networks"][0]["whole"]["estimated_cycles"].is_null());
 }
 

@@ -12,6 +12,7 @@ use crate::{
     reach,
     report::standing,
     runner::Session,
+    stack,
     timing::{self, median},
     trial::Trial,
     variant::{self, Which},
@@ -21,7 +22,7 @@ use anyhow::{bail, ensure};
 use niwaki_link::Mode;
 use niwaki_pack::artefact::Report;
 use serde::Serialize;
-use std::{collections::BTreeMap, thread};
+use std::{collections::BTreeMap, path::Path, thread};
 
 /// Count a packed model on boards: the whole and each layer, before and after pruning
 #[derive(clap::Args)]
@@ -217,6 +218,9 @@ impl Subject<'_> {
             false => None,
         };
         let stack = session.stack()?;
+        if let Some(mark) = stack.filter(|_| firmware.sizes.is_some()) {
+            stack::save(firmware.path.parent().unwrap_or(Path::new(".")), *which, &firmware.path, mark)?;
+        }
         drop(session);
         if let Some(timed) = timed.as_ref().filter(|timed| timed.unit == Unit::Instructions) {
             // What an emulator counts can be repeated; if it is not, it is not what was asked for.
