@@ -1,6 +1,6 @@
 //! A plugin for QEMU that counts the instructions that an emulated Cortex-M executes and estimates its cycles.
 //!
-//! Every executed Thumb instruction is priced by the documented timing of the core ([`price`]), for memory without wait
+//! Every executed Thumb instruction is priced by the documented timing of the core (`price`), for memory without wait
 //! states. What comes out is an **estimate**: there are no caches, no bus, no write buffer and no branch predictor in
 //! it. `cargo xtask` builds the plugin and hands it to QEMU 9.0 or newer:
 //!

@@ -23,11 +23,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
-    let mut needs = all_needs(work, args.devices)?;
-    match &args.board {
-        Some(board) => needs = of_board(&Board::find(work, board)?),
-        None => needs.retain(|need| !need.only_real_boards()),
-    }
+    let needs = match &args.board {
+        Some(board) => of_board(&Board::find(work, board)?),
+        None => test_needs(work, args.devices)?,
+    };
     install::ensure_all(&needs)?;
     install::renew_qemu(&needs)?;
     let findings: Vec<Finding> = needs.iter().map(Need::check).collect();
@@ -50,6 +49,13 @@ pub(crate) fn all_needs(work: &Workplace, devices: bool) -> anyhow::Result<Vec<N
     needs.extend(devices.then_some(Need::Vulkan));
     needs.sort();
     needs.dedup();
+    Ok(needs)
+}
+
+/// What building for all boards and running the emulated ones needs: everything but what reaches real boards.
+pub(crate) fn test_needs(work: &Workplace, devices: bool) -> anyhow::Result<Vec<Need>> {
+    let mut needs = all_needs(work, devices)?;
+    needs.retain(|need| !need.only_real_boards());
     Ok(needs)
 }
 

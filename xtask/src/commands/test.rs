@@ -33,7 +33,7 @@ pub(crate) struct Args {
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let mut run = Run::default();
     run.step("setup", || {
-        let needs = setup::all_needs(work, args.devices);
+        let needs = setup::test_needs(work, args.devices);
         needs.and_then(|needs| setup::ready(&needs, args.no_setup)).into()
     });
     if args.devices {
