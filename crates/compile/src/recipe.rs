@@ -243,9 +243,12 @@ pub struct FineTune {
     pub teacher_weight: f64,
     /// What both sides' logits are divided by.
     pub temperature: f64,
-    /// What the distance between both networks' features is multiplied with; 0 for none (Tung and Mori 2019,
-    /// arXiv:1907.09682).
+    /// What the distance between both networks' features is multiplied with; 0 for none. What every layer reads is
+    /// compared with what it read before pruning, channel by channel.
     pub feature_weight: f64,
+    /// Part of the samples that are each mixed with another, for the unpruned network to say what that is; needs a
+    /// `teacher-weight` of 1.
+    pub mix: f64,
 }
 
 impl Default for FineTune {
@@ -258,6 +261,7 @@ impl Default for FineTune {
             teacher_weight: 0.5,
             temperature: 3.0,
             feature_weight: 0.0,
+            mix: 0.0,
         }
     }
 }
@@ -321,6 +325,10 @@ impl Recipe {
             part("the ratio of a stage", ratio, 0.95)?;
             part("the part of the multiply-accumulates left", macs.unwrap_or(1.0), 1.0)?;
             layers.iter().try_for_each(|(layer, ratio)| part(&format!("prune.layers.{layer}"), *ratio, 0.95))?;
+        }
+        part("fine-tune.mix", self.fine_tune.mix, 1.0)?;
+        if self.fine_tune.mix > 0.0 && self.fine_tune.teacher_weight != 1.0 {
+            return Err("fine-tune.mix needs fine-tune.teacher-weight = 1: labels say nothing about mixtures".into());
         }
         part("prune.floor", self.prune.floor.unwrap_or(0.0), 1.0)?;
         let positive = [

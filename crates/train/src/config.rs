@@ -38,6 +38,10 @@ pub struct TrainConfig {
     pub seed: u64,
     /// A graph to learn from, beside the labels.
     pub distillation: Option<Teacher>,
+    /// Part of the samples, 0 to 1, that are each mixed with another of their batch, in a random proportion: what a
+    /// teacher makes of mixtures shows more of it than the samples alone (Beyer et al. 2022, arXiv:2106.05237). Needs a
+    /// teacher of weight 1, as nothing else says what a mixture should yield.
+    pub mix: f64,
     /// Weights that stay zero.
     pub masks: Vec<Mask>,
     /// What the forward pass rounds as int8 will; `None` for training in float. Evaluation does not round.
@@ -57,6 +61,7 @@ impl Default for TrainConfig {
             label_smoothing: 0.0,
             seed: 0,
             distillation: None,
+            mix: 0.0,
             masks: Vec::new(),
             fake_quantisation: None,
         }
@@ -132,15 +137,27 @@ impl Teacher {
     }
 }
 
-/// Matching of features inside the network, by which samples of a batch look alike: the matrix of their similarities
-/// (Tung and Mori 2019, arXiv:1907.09682). It does not depend on the number of channels, so teacher and student may
-/// differ in width and resolution.
+/// Matching of features inside the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
-    /// Names of a student's and of a teacher's value; see [`crate::feature_pairs`].
-    pub pairs: Vec<(String, String)>,
+    /// Which to match; see [`crate::feature_pairs`].
+    pub pairs: Vec<FeaturePair>,
     /// What the mean over all pairs is multiplied with before it is added to the loss.
     pub weight: f64,
+}
+
+/// A value of the student and what it should come near to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeaturePair {
+    /// Name of the student's value.
+    pub student: String,
+    /// Name of the teacher's.
+    pub teacher: String,
+    /// The teacher's channels that the student's are, in their order: features are compared element by element, the
+    /// squared difference relative to the mean square of the teacher's. `None` where nobody knows: then by which samples
+    /// of a batch look alike, the matrix of their similarities (Tung and Mori 2019, arXiv:1907.09682), which depends
+    /// neither on the number of channels nor on the resolution.
+    pub channels: Option<Vec<usize>>,
 }
 
 /// Elements of a parameter that stay zero, before and after every step.
@@ -168,7 +185,7 @@ pub struct Progress {
     /// Mean loss per sample of this epoch so far, smoothing and distillation included, in nats.
     pub loss: f64,
     /// Part of this epoch's samples so far, augmented, that were right before their step; 0 to 1. Of samples without
-    /// labels: those on which teacher and student agree. Of a regression: 0.
+    /// labels: those on which teacher and student agree, mixed ones as well. Of a regression: 0.
     pub accuracy: f64,
     /// The validation samples, evaluated after the last step of an epoch.
     pub validation: Option<Evaluation>,
@@ -201,6 +218,9 @@ impl TrainConfig {
             let features = teacher.features.as_ref().map_or(0.0, |features| features.weight);
             settings.push(("teacher.features.weight", features, amount(features), "[0, infinity)"));
         }
+        let taught = self.distillation.as_ref().is_some_and(|teacher| teacher.weight == 1.0);
+        let mixed = part(self.mix) && (taught || self.mix == 0.0);
+        settings.push(("mix", self.mix, mixed, "[0, 1], or not 0 without a teacher of weight 1"));
         match settings.into_iter().find(|(_, _, fits, _)| !fits) {
             Some((name, value, _, range)) => Err(TrainError::Setting { name, value, range }),
             None if self.batch == 0 => Err(TrainError::Empty("the batch size is 0: it has to be at least 1")),

@@ -89,6 +89,16 @@ pub enum TrainError {
         /// The value's name.
         name: String,
     },
+    /// A student's features whose channels are not those of the teacher.
+    #[error("`{name}` is {student:?} in the student and {teacher:?} in the teacher: the channels to match do not fit")]
+    FeatureShape {
+        /// The value's name.
+        name: String,
+        /// Its shape in the student.
+        student: Vec<usize>,
+        /// In the teacher.
+        teacher: Vec<usize>,
+    },
     /// A mask that does not fit its parameter.
     #[error("mask of {mask} elements for parameter `{name}` of {param}: {remedy}")]
     Mask {

@@ -139,7 +139,9 @@ impl<'a> Trainer<'a> {
     /// where the loss is not a number.
     fn step(&mut self, chosen: &[usize], learning_rate: f64) -> (f32, usize) {
         let samples = self.data.samples;
-        let inputs = batch::to_tensor(self.gather(chosen), &samples.input_shape, &self.device);
+        let mut inputs = self.gather(chosen);
+        batch::mix(&mut inputs, samples.sample_len(), self.config.mix, &mut self.rng);
+        let inputs = batch::to_tensor(inputs, &samples.input_shape, &self.device);
         let taught = self.teacher.as_ref().map(|teacher| teacher.run(inputs.clone()));
         let watched = self.teacher.as_ref().map_or(&[][..], |teacher| &teacher.student_features);
         let inputs = inputs.into_autodiff();
@@ -176,7 +178,7 @@ impl<'a> Trainer<'a> {
         let labels = &self.data.samples.labels;
         match (self.config.loss, taught) {
             (Loss::MeanSquared, _) => 0,
-            (Loss::CrossEntropy, Some(taught)) if labels.is_empty() => {
+            (Loss::CrossEntropy, Some(taught)) if labels.is_empty() || self.config.mix > 0.0 => {
                 let taught = crate::tensor::into_vec(taught.clone());
                 tops.zip(taught.chunks_exact(width)).filter(|(top, row)| *top == loss::top_one(row)).count()
             }

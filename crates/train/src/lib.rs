@@ -31,7 +31,7 @@ mod teacher;
 mod tensor;
 
 pub use burn::tensor::Device;
-pub use config::{Features, Loss, Mask, Optimiser, Progress, Schedule, Teacher, TrainConfig};
+pub use config::{FeaturePair, Features, Loss, Mask, Optimiser, Progress, Schedule, Teacher, TrainConfig};
 pub use device::{DeviceError, DeviceName};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Metric, evaluate, evaluate_by, predict};

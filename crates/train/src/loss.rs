@@ -97,6 +97,14 @@ pub(crate) fn mean_squared(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> 
     (difference.clone() * difference).mean_dim(1).mean()
 }
 
+/// The squared difference from the teacher's features relative to their mean square, both over all elements; the teacher
+/// without autodiff.
+pub(crate) fn relative_squared(student: DynTensor, teacher: DynTensor) -> Tensor<1> {
+    let teacher = rows(teacher);
+    let scale = (teacher.clone() * teacher.clone()).mean_dim(1).mean().add_scalar(1e-12);
+    mean_squared(rows(student), Tensor::from_inner(teacher)) / Tensor::from_inner(scale)
+}
+
 /// How much the similarities between a batch's samples differ: row-normalised Gram matrices, squared difference,
 /// averaged over their elements (Tung and Mori 2019, arXiv:1907.09682, equation 4).
 pub(crate) fn similarity(student: DynTensor, teacher: DynTensor) -> Tensor<1> {
@@ -161,6 +169,16 @@ mod tests {
         let softmax = graph.push("softmax", Op::Softmax { axis: 0 }, &[input]).expect("fits");
         graph.outputs.push(softmax);
         assert_eq!(Head::of(&graph), Ok(Head { value: input, classes: 3 }));
+    }
+
+    #[test]
+    fn features_are_compared_relative_to_the_teachers() {
+        let device = Device::flex();
+        let of = |data: Vec<f32>, device: &Device| DynTensor::from_vec(data, &[1, 3], device);
+        let teacher = of(vec![9.0, 2.0, 2.0], &device).channels(&[2, 1]);
+        let student = DynTensor::from_vec(vec![1.0, 3.0], &[1, 2], &device.clone().autodiff());
+        let distance: f32 = relative_squared(student, teacher).inner().into_scalar();
+        assert!((distance - 0.25).abs() < 1e-6, "{distance}");
     }
 
     #[test]

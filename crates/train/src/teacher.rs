@@ -1,6 +1,6 @@
 //! Distillation: a teacher on the device, and the loss that comes from it.
 
-use crate::config::TrainConfig;
+use crate::config::{FeaturePair, TrainConfig};
 use crate::loss::{self, Head};
 use crate::{DynTensor, GraphModule, Loss, Samples, TrainError};
 use burn::tensor::{Device, Tensor};
@@ -14,6 +14,8 @@ pub(crate) struct OpenTeacher {
     /// Part of the loss that comes from the teacher's outputs.
     pub(crate) weight: f64,
     features: Vec<ValueId>,
+    /// Of each feature, the channels that the student still has, where that is known.
+    channels: Vec<Option<Vec<usize>>>,
     /// Values of the student whose features are matched.
     pub(crate) student_features: Vec<ValueId>,
     feature_weight: f64,
@@ -56,16 +58,31 @@ impl OpenTeacher {
             found.map(ValueId).ok_or_else(|| TrainError::Feature { whose, name: name.clone() })
         };
         let pairs = teacher.features.as_ref().map_or(&[][..], |features| &features.pairs);
-        let pick = |graph: &Graph, whose, name: fn(&(String, String)) -> &String| {
-            pairs.iter().map(|pair| find(graph, name(pair), whose)).collect::<Result<Vec<_>, _>>()
-        };
+        let mut found = (Vec::new(), Vec::new());
+        for pair in pairs {
+            let ours = find(student, &pair.student, "the student's")?;
+            let theirs = find(&teacher.graph, &pair.teacher, "the teacher's")?;
+            if let Some(channels) = &pair.channels {
+                let (ours, theirs) = (&student.value(ours).shape, &teacher.graph.value(theirs).shape);
+                let fits = ours[0] == channels.len()
+                    && ours[1..] == theirs[1..]
+                    && channels.iter().all(|channel| *channel < theirs[0]);
+                if !fits {
+                    let (student, teacher) = (ours.clone(), theirs.clone());
+                    return Err(TrainError::FeatureShape { name: pair.student.clone(), student, teacher });
+                }
+            }
+            found.0.push(ours);
+            found.1.push(theirs);
+        }
         Ok(Some(Self {
             module: GraphModule::new(&teacher.graph, device)?,
             head,
             temperature: teacher.temperature,
             weight: teacher.weight,
-            features: pick(&teacher.graph, "the teacher's", |pair| &pair.1)?,
-            student_features: pick(student, "the student's", |pair| &pair.0)?,
+            features: found.1,
+            channels: pairs.iter().map(|pair| pair.channels.clone()).collect(),
+            student_features: found.0,
             feature_weight: teacher.features.as_ref().map_or(0.0, |features| features.weight),
         }))
     }
@@ -93,21 +110,22 @@ impl OpenTeacher {
             None => distilled,
         };
         let each = self.feature_weight / features.len().max(1) as f64;
-        for (student, teacher) in features.into_iter().zip(taught_features) {
-            loss = loss + loss::similarity(student, teacher.into_autodiff()).mul_scalar(each);
+        for ((student, teacher), channels) in features.into_iter().zip(taught_features).zip(&self.channels) {
+            let distance = match channels {
+                Some(channels) => loss::relative_squared(student, teacher.channels(channels)),
+                None => loss::similarity(student, teacher.into_autodiff()),
+            };
+            loss = loss + distance.mul_scalar(each);
         }
         loss
     }
 }
 
-/// Values to match features at, by name: what layers (convolutions in one group, and linear ones) read, where both
-/// graphs have it. Inputs of the graph are left out.
-pub fn feature_pairs(student: &Graph, teacher: &Graph) -> Vec<(String, String)> {
+/// Values to match features at: what layers (convolutions and linear ones) read, where both graphs have it under one
+/// name. Inputs of the graph are left out.
+pub fn feature_pairs(student: &Graph, teacher: &Graph) -> Vec<FeaturePair> {
     let read = |graph: &Graph| -> Vec<String> {
-        let layers = graph.nodes.iter().filter(|node| match &node.op {
-            Op::Conv(conv) => conv.groups == 1,
-            op => matches!(op, Op::Linear(_)),
-        });
+        let layers = graph.nodes.iter().filter(|node| matches!(&node.op, Op::Conv(_) | Op::Linear(_)));
         let mut names: Vec<String> = Vec::new();
         for value in layers.map(|node| node.inputs[0]).filter(|value| !graph.inputs.contains(value)) {
             let name = &graph.value(value).name;
@@ -118,5 +136,6 @@ pub fn feature_pairs(student: &Graph, teacher: &Graph) -> Vec<(String, String)> 
         names
     };
     let taught = read(teacher);
-    read(student).into_iter().filter(|name| taught.contains(name)).map(|name| (name.clone(), name)).collect()
+    let common = read(student).into_iter().filter(|name| taught.contains(name));
+    common.map(|name| FeaturePair { student: name.clone(), teacher: name, channels: None }).collect()
 }

@@ -1,6 +1,6 @@
 //! A tensor whose rank is known at run time only: Burn's own carry theirs in the type.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// A float tensor of rank 1 to 5. Dimension 0 is the batch wherever it holds a graph's value.
 #[derive(Clone, Debug)]
@@ -101,6 +101,16 @@ impl DynTensor {
     /// The same tensor as a leaf that gradients stop at, on the autodiff device over its own.
     pub(crate) fn into_autodiff(self) -> Self {
         map_rank!(self, tensor => Tensor::from_inner(tensor))
+    }
+
+    /// These channels (dimension 1) alone, in this order.
+    pub(crate) fn channels(self, channels: &[usize]) -> Self {
+        let indices: Vec<i32> = channels.iter().map(|channel| *channel as i32).collect();
+        let data = TensorData::new(indices, [channels.len()]);
+        map_rank!(self, tensor => {
+            let indices = Tensor::<1, Int>::from_data(data, &tensor.device());
+            tensor.select(1, indices)
+        })
     }
 
     /// The product with a tensor of the same rank, of the same sizes or of size 1.

@@ -43,12 +43,21 @@ fn samples(data: &DataFolder, file: &str, labels: Vec<usize>) -> Result<Samples,
     Ok(Samples { input_shape: vec![1, FRAMES, COEFFICIENTS], inputs, labels, targets: Vec::new() })
 }
 
-/// Moves a clip by up to five frames, 0.1 s; what comes in repeats the first or last frame.
-pub fn shift(clip: &mut [f32], rng: &mut ChaCha8Rng) {
-    let later = rng.random_range(-5..=5i32);
+/// How many frames a clip is moved by at most: 0.2 s.
+const FARTHEST: i32 = 10;
+
+/// Moves a clip, makes it louder or softer, and adds noise to every second one. What comes in repeats the first or last
+/// frame. Loudness is in the first coefficient alone: the logarithm makes a sum of it, and the cosine transform of a
+/// constant is there.
+pub fn change(clip: &mut [f32], rng: &mut ChaCha8Rng) {
+    let later = rng.random_range(-FARTHEST..=FARTHEST);
+    let louder = rng.random_range(-8.0..8.0f32);
+    let noise = if rng.random_bool(0.5) { rng.random_range(0.0..2.0f32) } else { 0.0 };
     let old = clip.to_vec();
     for (frame, target) in clip.chunks_exact_mut(COEFFICIENTS).enumerate() {
         let from = (frame as i32 - later).clamp(0, FRAMES as i32 - 1) as usize;
         target.copy_from_slice(&old[from * COEFFICIENTS..][..COEFFICIENTS]);
+        target[0] += louder;
+        target.iter_mut().for_each(|x| *x += noise * rng.random_range(-1.0..1.0f32));
     }
 }

@@ -3,7 +3,7 @@
 mod data;
 mod model;
 
-pub use data::{CLASSES, COEFFICIENTS, FRAMES, shift, split};
+pub use data::{CLASSES, COEFFICIENTS, FRAMES, change, split};
 pub use model::DsCnn;
 
 use niwaki_compile::{Project, Task, capture, weights_in_order};
@@ -17,7 +17,7 @@ pub fn project() -> Project<DsCnn> {
         capture: |model| capture(model, [1, 1, FRAMES, COEFFICIENTS], DsCnn::forward),
         weights: Some(|graph| weights_in_order(graph, &reference()?)),
         data: split,
-        augment: Some(shift),
+        augment: Some(change),
         task: Task::CLASSIFICATION,
     }
 }

@@ -19,6 +19,7 @@
 //! ```
 
 mod explain;
+mod follow;
 mod qat;
 mod run;
 mod score;

@@ -1,6 +1,7 @@
 //! Stages and their steps: score, remove, train on; saved after each, so that an interruption costs one step at most.
 
 use super::{
+    follow,
     score::{SavedScores, score},
     sensitivity::sensitivity,
     stage::{Amount, Share, Stage},
@@ -13,12 +14,13 @@ use niwaki_prune::{
     Allocation, Decision, Sites, Structure, live_macs, masks, remove, sites, sparse_params, zeroed_params,
 };
 use niwaki_train::{
-    Features, GraphModule, Loss, Mask, Progress, Samples, Teacher, TrainConfig, TrainingData, feature_pairs, predict,
+    Features, GraphModule, Loss, Mask, Progress, Samples, Teacher, TrainConfig, TrainingData, predict,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 /// Takes the name of what is being done, and how far it is.
@@ -45,6 +47,9 @@ pub struct Bench<'a> {
     pub scored: Vec<SavedScores>,
     /// The network before pruning: what is distilled from. [`prune`] sets it.
     pub teacher: Option<Graph>,
+    /// The teacher with biases that hold the numbers of their channels, pruned along: what features are matched by.
+    /// [`prune`] sets it.
+    pub numbered: Option<Graph>,
     /// Called with what is being done, and how far it is.
     pub progress: Box<Watch<'a>>,
 }
@@ -62,6 +67,7 @@ impl<'a> Bench<'a> {
             scores: None,
             scored: Vec::new(),
             teacher: None,
+            numbered: None,
             progress: Box::new(|_, _| {}),
         }
     }
@@ -87,9 +93,11 @@ impl<'a> Bench<'a> {
         config.masks = held.map(|(param, keep)| Mask { param, keep }).collect();
         if let (Some(teacher), true) = (&self.teacher, self.fine_tune.teacher_weight > 0.0) {
             let features = (self.fine_tune.feature_weight > 0.0)
-                .then(|| Features { pairs: feature_pairs(graph, teacher), weight: self.fine_tune.feature_weight });
+                .then(|| follow::pairs(graph, teacher, self.numbered.as_ref()))
+                .map(|pairs| Features { pairs, weight: self.fine_tune.feature_weight });
             let (temperature, weight) = (self.fine_tune.temperature, self.fine_tune.teacher_weight);
             config.distillation = Some(Teacher { features, ..Teacher::new(teacher.clone(), temperature, weight) });
+            config.mix = self.fine_tune.mix;
         }
         config
     }
@@ -116,6 +124,10 @@ pub struct Step {
     pub live_macs: usize,
     /// Quality on held-out samples, where a floor was given.
     pub quality: Option<f64>,
+    /// Mean loss and accuracy of each epoch that followed.
+    pub curve: Vec<(f64, f64)>,
+    /// How long these took.
+    pub seconds: f64,
 }
 
 /// A network after pruning.
@@ -175,12 +187,13 @@ pub fn prune(
             scores: bench.scores.clone(),
             scored: Vec::new(),
             teacher: bench.teacher.clone(),
+            numbered: None,
             progress: Box::new(|name, at| (bench.progress)(name, at)),
         };
         let pruned = steps(unpruned, stages, &mut inner, keep, held.as_ref().map(|(_, held)| held));
-        let scored = std::mem::take(&mut inner.scored);
+        let (scored, numbered) = (std::mem::take(&mut inner.scored), inner.numbered.take());
         drop(inner);
-        bench.scored = scored;
+        (bench.scored, bench.numbered) = (scored, numbered);
         return pruned;
     }
     steps(unpruned, stages, bench, keep, None)
@@ -215,9 +228,14 @@ fn steps(
     let base = quality(unpruned)?;
     let whole = live_macs(unpruned);
     let mut done = 0;
+    let mut numbered = follow::numbered(unpruned);
     for stage in stages {
         for step in 1..=stage.step_count() {
             done += 1;
+            if let Some(earlier) = state.steps.get(done - 1) {
+                numbered = remove(&numbered, stage.structure, &earlier.decision)?;
+                bench.numbered = Some(numbered.clone());
+            }
             if done <= state.steps.len() || state.stopped.is_some() {
                 continue;
             }
@@ -228,16 +246,32 @@ fn steps(
             }
             let next = one(stage, step, &state, &full, whole, bench)?;
             let last = step == stage.step_count();
+            numbered = remove(&numbered, stage.structure, &next.decision)?;
+            bench.numbered = Some(numbered.clone());
             let epochs = if last { bench.fine_tune.epochs } else { stage.step_epochs };
             let config = bench.config(&next.graph, &next.masked, epochs);
             let name = format!("{} {step}/{}", stage.structure, stage.step_count());
             let (data, device, progress) = (bench.data, bench.device, &mut bench.progress);
-            let mut watch = |at: &Progress| progress(&name, at);
+            let (mut curve, start) = (Vec::new(), Instant::now());
+            let mut watch = |at: &Progress| {
+                if at.step == at.steps {
+                    curve.push((at.loss, at.accuracy));
+                }
+                progress(&name, at);
+            };
             let graph = niwaki_train::fit(&next.graph, data, &config, device, &mut watch)?;
             let reached = held.map(|held| float_quality(&graph, bench.task.metric, held, bench.device)).transpose()?;
             let mut steps = next.steps;
             let live_macs = live_macs(&graph);
-            steps.push(Step { name: name.clone(), decision: next.decision, live_macs, quality: reached });
+            let (name, seconds) = (name.clone(), start.elapsed().as_secs_f64());
+            steps.push(Step {
+                name: name.clone(),
+                decision: next.decision,
+                live_macs,
+                quality: reached,
+                curve,
+                seconds,
+            });
             let fallen = base.zip(reached).map(|(base, reached)| base - reached);
             match (fallen, bench.floor) {
                 (Some(fallen), Some(floor)) if fallen > floor => {
