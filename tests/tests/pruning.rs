@@ -273,7 +273,7 @@ fn training_sees_the_rounding_of_int8() {
     let mut bench = Bench::new(&samples, Task::CLASSIFICATION, &fine_tune, &device);
     let stage = Stage { structure: "2x4".parse().expect("a name"), ..Stage::ratio(0.5) };
     let pruned = prune(&graph, &[stage], &mut bench, None).expect("prunes");
-    let trained = train_quantised(&pruned.graph, &pruned.masked, &data, &recipe, &mut bench).expect("trains");
+    let trained = train_quantised(&pruned.graph, &pruned.masked, &data, &recipe, &mut bench).expect("trains").graph;
     assert_eq!(live_macs(&trained), live_macs(&pruned.graph), "masks hold");
     let (before, after) = (packed(&pruned.graph).int8_quality, packed(&trained).int8_quality);
     assert!(after >= before - 0.01, "{before} before, {after} after");

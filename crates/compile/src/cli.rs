@@ -60,6 +60,10 @@ struct PruneArgs {
     epochs: Option<usize>,
     #[command(flatten)]
     what: What,
+    /// Also put the pruned network, its blob and a record of how it came about into the model's folder, where packing
+    /// takes it from; by the recipe alone, so without other options.
+    #[arg(long, conflicts_with_all = ["epochs", "What", "dry_run", "sensitivity", "table"])]
+    install: bool,
     /// Only show the coupled groups, what each frees, what stays and why, and what would leave, layer by layer.
     #[arg(long)]
     dry_run: bool,
@@ -185,7 +189,7 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             Ok(files(street::train(project, &mut context, install)?))
         }
         Command::Prune(args) => {
-            let PruneArgs { common, epochs, what, dry_run, sensitivity, table, importances, structures, left } = *args;
+            let PruneArgs { common, epochs, what, install, dry_run, sensitivity, table, importances, structures, left } = *args;
             let mut context = context(project, common)?;
             context.recipe.fine_tune.epochs = epochs.unwrap_or(context.recipe.fine_tune.epochs);
             what.change(&mut context.recipe.prune);
@@ -205,7 +209,10 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
                 let grid = study::Grid { importances, structures, left };
                 return Ok(study::table(project, &mut context, &grid)?.to_string());
             }
-            let written = street::prune(project, &mut context)?;
+            let written = match install {
+                true => crate::committed::install(project, &mut context)?,
+                false => street::prune(project, &mut context)?,
+            };
             Ok(advised(&context, serde_json::json!({ "written": written })))
         }
         Command::Explain { common } => Ok(study::explain(project, &mut context(project, common)?)?.to_string()),

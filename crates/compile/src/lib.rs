@@ -28,6 +28,7 @@
 
 mod advice;
 mod cli;
+mod committed;
 pub mod engine;
 mod error;
 mod project;
@@ -38,6 +39,7 @@ mod study;
 mod weights;
 
 pub use cli::main;
+pub use committed::install;
 pub use error::CompileError;
 pub use niwaki_capture::{CaptureError, CaptureOptions, capture, capture_with};
 pub use niwaki_graph::Graph;

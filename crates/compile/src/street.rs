@@ -1,14 +1,15 @@
 //! The street: train, prune, pack, each from the files that the one before left.
 
 use crate::advice::{self, Outcome};
-use crate::engine::{self, Bench, Keep, SavedScores};
+use crate::engine::{self, Bench, Keep, SavedScores, Stage};
 use crate::stages::{float_quality, quantise_and_pack};
 use crate::{CompileError, DataSet, Project, Recipe};
 use burn::{module::Module, tensor::Device};
 use niwaki_graph::Graph;
 use niwaki_pack::artefact::{Quality, Report, Variant, write_atomically};
-use niwaki_prune::{Structure, hidden_channels, lossless};
-use niwaki_train::{Metric, Progress, Teacher, TrainConfig, TrainingData};
+use niwaki_pack::history::Passage;
+use niwaki_prune::{Structure, hidden_channels, live_macs, lossless};
+use niwaki_train::{Metric, Progress, Samples, Teacher, TrainConfig, TrainingData};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -56,7 +57,7 @@ struct TrainingRecord {
 
 /// `pruning.json`.
 #[derive(Serialize, Deserialize)]
-struct PruningRecord {
+pub(crate) struct PruningRecord {
     key: String,
     recipe_hash: String,
     unpruned_quality: f64,
@@ -64,6 +65,10 @@ struct PruningRecord {
     channels: [usize; 2],
     /// Steps that an interrupted run had finished.
     resumed: usize,
+    /// How the training after each step went.
+    pub(crate) steps: Vec<Passage>,
+    /// Whether the network is the one in the model's folder.
+    committed: bool,
     /// What a user should hear about it.
     advice: Vec<String>,
 }
@@ -129,37 +134,37 @@ fn train_graph<M: Module>(
 /// Prunes the trained model and fine-tunes it. Writes both networks as graphs; does nothing where they are up to date.
 pub fn prune<M: Module>(project: &Project<M>, context: &mut Context) -> Result<Vec<PathBuf>, CompileError> {
     let data = (project.data)().map_err(CompileError::Data)?;
-    let (_, written) = pruned(project, context, &data)?;
+    let (_, written) = pruned(project, context, &data, false)?;
     Ok(written)
 }
 
-fn pruned<M: Module>(
+/// With `committed`, a pruned network in the model's folder will do, where it is of the same recipe and weights.
+pub(crate) fn pruned<M: Module>(
     project: &Project<M>,
     context: &mut Context,
     data: &DataSet,
+    committed: bool,
 ) -> Result<(PruningRecord, Vec<PathBuf>), CompileError> {
     let (unpruned, mut written) = trained(project, context, data)?;
     let recipe_hash = recipe_hash(project, context, &unpruned, data);
     let key = keyed(&recipe_hash);
     let files = [context.out.join(UNPRUNED_GRAPH), context.out.join(PRUNED_GRAPH), context.out.join(PRUNING)];
     let stored = read(&files[2]).ok().and_then(|bytes| serde_json::from_slice::<PruningRecord>(&bytes).ok());
-    if let Some(record) = stored.filter(|record| record.key == key && files.iter().all(|file| file.exists())) {
+    let fits = |record: &PruningRecord| record.key == key && (committed || !record.committed);
+    if let Some(record) = stored.filter(|record| fits(record) && files.iter().all(|file| file.exists())) {
         return Ok((record, written));
     }
+    let kept = if committed { crate::committed::committed(project, context, &unpruned)? } else { None };
     let stages = context.recipe.prune.stages();
     let metric = project.task.metric;
-    let (pruned, scored) = {
-        let (folder, quantise) = (context.out.join(STEPS), context.recipe.quantise.clone());
-        let (start, mut bench) = bench(project, context, data, &unpruned)?;
-        let keep = Keep { folder: &folder, key: &key };
-        let pruned = engine::prune(&start, &stages, &mut bench, Some(keep))?;
-        let graph = match quantise.epochs {
-            0 => pruned.graph,
-            _ => engine::train_quantised(&pruned.graph, &pruned.masked, data, &quantise, &mut bench)?,
-        };
-        ((graph, pruned.stopped, pruned.resumed), std::mem::take(&mut bench.scored))
+    let committed = kept.is_some();
+    let (pruned, scored) = match kept {
+        Some((graph, history)) => {
+            (Made { graph, steps: history.steps, stopped: None, resumed: 0 }, Vec::new())
+        }
+        None => make(project, context, data, &unpruned, (&stages, &key))?,
     };
-    let (pruned, stopped, resumed) = pruned;
+    let Made { graph: pruned, steps, stopped, resumed } = pruned;
     let (before, after) =
         [&unpruned, &pruned].map(|graph| float_quality(graph, metric, &data.test, &context.device)).into();
     let (before, after): (f64, f64) = (before?, after?);
@@ -174,6 +179,8 @@ fn pruned<M: Module>(
         pruned_quality: after,
         channels: [hidden_channels(&unpruned), hidden_channels(&pruned)],
         resumed,
+        steps,
+        committed,
         advice: stopped.into_iter().chain(advice::advice(&outcome)).collect(),
     };
     // The record goes last: without it the graphs count as stale.
@@ -192,6 +199,40 @@ fn pruned<M: Module>(
     Ok((record, written))
 }
 
+/// A pruned network, and how it came about.
+struct Made {
+    graph: Graph,
+    steps: Vec<Passage>,
+    stopped: Option<String>,
+    resumed: usize,
+}
+
+/// Prunes by the stages, trained on with the rounding of int8 where the recipe asks for it.
+fn make<M: Module>(
+    project: &Project<M>,
+    context: &mut Context,
+    data: &DataSet,
+    unpruned: &Graph,
+    (stages, key): (&[Stage], &str),
+) -> Result<(Made, Vec<SavedScores>), CompileError> {
+    let (folder, quantise) = (context.out.join(STEPS), context.recipe.quantise.clone());
+    let (start, mut bench) = bench(project, context, data, unpruned)?;
+    let pruned = engine::prune(&start, stages, &mut bench, Some(Keep { folder: &folder, key }))?;
+    let passage = |step: engine::Step| {
+        Passage { name: step.name, live_macs: step.live_macs, curve: step.curve, seconds: step.seconds }
+    };
+    let mut steps: Vec<Passage> = pruned.steps.into_iter().map(passage).collect();
+    let mut graph = pruned.graph;
+    if quantise.epochs > 0 {
+        let engine::Trained { graph: trained, curve, seconds } =
+            engine::train_quantised(&graph, &pruned.masked, data, &quantise, &mut bench)?;
+        graph = trained;
+        steps.push(Passage { name: "int8".into(), live_macs: live_macs(&graph), curve, seconds });
+    }
+    let made = Made { graph, steps, stopped: pruned.stopped, resumed: pruned.resumed };
+    Ok((made, std::mem::take(&mut bench.scored)))
+}
+
 /// The graph that pruning starts from, without dead channels, and what it is run with.
 pub(crate) fn bench<'a, M: Module>(
     project: &'a Project<M>,
@@ -202,13 +243,15 @@ pub(crate) fn bench<'a, M: Module>(
     let Context { recipe, device, progress, .. } = context;
     let recipe = &*recipe;
     let start = if recipe.prune.lossless { lossless(unpruned)?.0 } else { unpruned.clone() };
+    let mut data = samples(project, data);
+    data.augment = data.augment.filter(|_| recipe.fine_tune.augment);
     let bench = Bench {
-        data: samples(project, data),
+        data,
         seed: recipe.seed,
         floor: recipe.prune.floor,
         scores: recipe.prune.scores.as_deref().map(SavedScores::load).transpose()?,
         progress: Box::new(move |name, at| progress(name, at)),
-        ..Bench::new(&data.train, project.task, &recipe.fine_tune, device)
+        ..Bench::new(data.samples, project.task, &recipe.fine_tune, device)
     };
     Ok((start, bench))
 }
@@ -224,7 +267,7 @@ pub(crate) fn advice_of(context: &Context) -> Vec<String> {
 /// blobs, their evaluation sets and the report.
 pub fn pack<M: Module>(project: &Project<M>, context: &mut Context) -> Result<(Report, Vec<PathBuf>), CompileError> {
     let data = (project.data)().map_err(CompileError::Data)?;
-    let (record, mut written) = pruned(project, context, &data)?;
+    let (record, mut written) = pruned(project, context, &data, true)?;
     let hash = hash_bytes(&record.recipe_hash);
     let mut variants = Vec::new();
     let qualities = [record.unpruned_quality, record.pruned_quality];
@@ -352,11 +395,27 @@ fn hash_graph(hasher: &mut Sha256, graph: &Graph) {
 
 fn hash_data(hasher: &mut Sha256, data: &DataSet) {
     let more = data.more.iter().map(|(_, samples)| samples);
-    for samples in [&data.train, &data.test].into_iter().chain(more) {
-        samples.inputs.iter().for_each(|x| hasher.update(x.to_le_bytes()));
-        samples.labels.iter().for_each(|label| hasher.update((*label as u64).to_le_bytes()));
-        samples.targets.iter().for_each(|x| hasher.update(x.to_le_bytes()));
-    }
+    [&data.train, &data.test].into_iter().chain(more).for_each(|samples| hash_samples(hasher, samples));
+}
+
+fn hash_samples(hasher: &mut Sha256, samples: &Samples) {
+    samples.inputs.iter().for_each(|x| hasher.update(x.to_le_bytes()));
+    samples.labels.iter().for_each(|label| hasher.update((*label as u64).to_le_bytes()));
+    samples.targets.iter().for_each(|x| hasher.update(x.to_le_bytes()));
+}
+
+/// Hash of a network, weights included.
+pub(crate) fn graph_sha256(graph: &Graph) -> String {
+    let mut hasher = Sha256::new();
+    hash_graph(&mut hasher, graph);
+    hex(&hasher.finalize())
+}
+
+/// Hash of a set of samples.
+pub(crate) fn samples_sha256(samples: &Samples) -> String {
+    let mut hasher = Sha256::new();
+    hash_samples(&mut hasher, samples);
+    hex(&hasher.finalize())
 }
 
 /// Hash over the recipe, the weights and the data: what a blob's manifest carries.
@@ -383,7 +442,7 @@ pub(crate) fn keyed(hash: &str) -> String {
     format!("{hash}-{}", &hex(&Sha256::digest(program))[..16])
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -396,7 +455,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec_pretty(value).expect("records have string keys only")
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CompileError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CompileError> {
     std::fs::read(path).map_err(|source| CompileError::file(path, source))
 }
 

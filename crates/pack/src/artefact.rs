@@ -125,7 +125,7 @@ pub enum ArtefactError {
     },
 }
 
-fn format_error(path: &Path, reason: impl ToString) -> ArtefactError {
+pub(crate) fn format_error(path: &Path, reason: impl ToString) -> ArtefactError {
     ArtefactError::Format { path: path.display().to_string(), reason: reason.to_string() }
 }
 
@@ -151,7 +151,7 @@ fn temporary<'a>() -> tempfile::Builder<'a, 'a> {
     builder
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ArtefactError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ArtefactError> {
     std::fs::read(path).map_err(|source| ArtefactError::File { path: path.display().to_string(), source })
 }
 

@@ -6,6 +6,7 @@
 pub mod artefact;
 pub mod cost;
 mod error;
+pub mod history;
 #[cfg(feature = "pack")]
 mod layers;
 #[cfg(feature = "pack")]

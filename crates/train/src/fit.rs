@@ -4,6 +4,7 @@ use crate::config::{Mask, Optimiser, Progress, TrainConfig};
 use crate::loss::{self, Goal, Head};
 use crate::teacher::{OpenTeacher, run};
 use crate::{Evaluation, GraphModule, Loss, Samples, TrainError, batch, evaluate_by};
+use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -67,6 +68,8 @@ struct Trainer<'a> {
     head: Head,
     module: GraphModule,
     optimiser: ModuleOptimizer,
+    /// Parameters whose learning rate is multiplied with a factor of their own.
+    sizes: Vec<(ParamGroup, f64)>,
     /// What to zero after each step.
     drop: Vec<(ParamId, Tensor<1, Bool>)>,
     teacher: Option<OpenTeacher>,
@@ -97,6 +100,7 @@ impl<'a> Trainer<'a> {
             config,
             head,
             optimiser: optimiser(config, &module),
+            sizes: if config.relative { module.sizes() } else { Vec::new() },
             module: module.zeroed(&drop),
             drop,
             teacher: OpenTeacher::open(config, graph, data.samples, &device)?,
@@ -142,7 +146,10 @@ impl<'a> Trainer<'a> {
         let mut inputs = self.gather(chosen);
         batch::mix(&mut inputs, samples.sample_len(), self.config.mix, &mut self.rng);
         let inputs = batch::to_tensor(inputs, &samples.input_shape, &self.device);
-        let taught = self.teacher.as_ref().map(|teacher| teacher.run(inputs.clone()));
+        let taught = self.teacher.as_ref().map(|teacher| match teacher.known(chosen, &self.device) {
+            Some(logits) => (logits, Vec::new()),
+            None => teacher.run(inputs.clone()),
+        });
         let watched = self.teacher.as_ref().map_or(&[][..], |teacher| &teacher.student_features);
         let inputs = inputs.into_autodiff();
         let (logits, features) = match &self.config.fake_quantisation {
@@ -165,10 +172,19 @@ impl<'a> Trainer<'a> {
         let value: f32 = loss.clone().inner().into_scalar();
         if value.is_finite() {
             let gradients = GradientsParams::from_grads(loss.backward(), &self.module);
-            let stepped = self.optimiser.step(learning_rate, self.module.clone(), gradients);
+            let stepped = self.optimiser.step(self.rates(learning_rate), self.module.clone(), gradients);
             self.module = stepped.zeroed(&self.drop);
         }
         (value, right)
+    }
+
+    /// Each parameter's learning rate.
+    fn rates(&self, learning_rate: f64) -> ModuleLearningRate {
+        let all = ModuleLrScheduler::new(learning_rate);
+        let each = |all: ModuleLrScheduler, (group, size): &(ParamGroup, f64)| {
+            all.with_group(group.clone(), learning_rate * size)
+        };
+        self.sizes.iter().fold(all, each).step()
     }
 
     /// How many of the chosen samples' logits have their largest at the label, or where the teacher has it.

@@ -1,7 +1,8 @@
 //! Sounds of toy cars as logarithmic mel spectra.
 
-use niwaki_compile::{DataSet, Metric, Quantisation, Samples};
+use niwaki_compile::{ChaCha8Rng, DataSet, Metric, Quantisation, Samples};
 use niwaki_data::{DataError, DataFolder};
+use rand::RngExt;
 
 /// Mel bands of a frame.
 pub const BANDS: usize = 128;
@@ -50,6 +51,14 @@ fn load() -> Result<DataSet, DataError> {
 /// The windows of a clip, one after the other.
 fn windows(clip: &[f32]) -> impl Iterator<Item = f32> {
     clip.windows(FRAMES * BANDS).step_by(BANDS).flatten().copied()
+}
+
+/// Makes a window louder or softer, and adds noise to each band by itself: sounds that no clip has, for another network to
+/// teach with.
+pub fn change(window: &mut [f32], rng: &mut ChaCha8Rng) {
+    let louder = rng.random_range(-6.0..6.0f32);
+    let noise = rng.random_range(0.0..6.0f32);
+    window.iter_mut().for_each(|decibel| *decibel += louder + noise * rng.random_range(-1.0..1.0f32));
 }
 
 fn area_under_curve(outputs: &[f32], samples: &Samples) -> f64 {

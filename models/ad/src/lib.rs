@@ -3,7 +3,7 @@
 mod data;
 mod model;
 
-pub use data::{AUC, BANDS, FRAMES, WINDOWS, split};
+pub use data::{AUC, BANDS, FRAMES, WINDOWS, change, split};
 pub use model::Autoencoder;
 
 use niwaki_compile::{Project, Task, capture, weights_in_order};
@@ -17,7 +17,7 @@ pub fn project() -> Project<Autoencoder> {
         capture: |model| capture(model, [1, FRAMES * BANDS], Autoencoder::forward),
         weights: Some(|graph| weights_in_order(graph, &reference()?)),
         data: split,
-        augment: None,
+        augment: Some(change),
         task: Task::regression(AUC),
     }
 }

@@ -47,6 +47,10 @@ pub(crate) struct Args {
     /// A saved network to prune instead of the model's own, such as pruned.safetensors of an earlier run
     #[arg(long)]
     from: Option<String>,
+    /// Also put the pruned network, its blob and a record of how it came about into the model's folder, where every later
+    /// command takes it from
+    #[arg(long)]
+    install: bool,
     /// Only show the coupled groups, what each frees, what stays and why, and what would leave
     #[arg(long)]
     dry_run: bool,
@@ -89,7 +93,7 @@ impl Args {
             ("--left", self.left.clone()),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some([name.to_string(), value?]));
-        let flags = [("--dry-run", self.dry_run), ("--sensitivity", self.sensitivity), ("--table", self.table)];
+        let flags = [("--install", self.install), ("--dry-run", self.dry_run), ("--sensitivity", self.sensitivity), ("--table", self.table)];
         let flags = flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_string());
         given.flatten().chain(flags).collect()
     }

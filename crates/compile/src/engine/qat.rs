@@ -4,8 +4,8 @@ use super::run::Bench;
 use crate::{CompileError, DataSet, Quantise, stages::calibrated};
 use niwaki_graph::{Graph, Op, fold_batch_norm};
 use niwaki_quantise::{QuantisedGraph, fused_clamp};
-use niwaki_train::{FakeQuantisation, FakeWeight, Steps, TrainConfig, fit};
-use std::collections::BTreeSet;
+use niwaki_train::{FakeQuantisation, FakeWeight, Progress, Steps, TrainConfig, fit};
+use std::{collections::BTreeSet, time::Instant};
 
 /// What a quantised graph rounds, for training: its values where it stores them, and the weights of its layers.
 pub fn fake_quantisation(quantised: &QuantisedGraph) -> FakeQuantisation {
@@ -29,22 +29,41 @@ pub fn fake_quantisation(quantised: &QuantisedGraph) -> FakeQuantisation {
     FakeQuantisation { values, weights: graph.nodes.iter().filter_map(|node| weight(&node.op)).collect() }
 }
 
+/// A network after training, and how that went.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The network.
+    pub graph: Graph,
+    /// Mean loss and accuracy of each epoch.
+    pub curve: Vec<(f64, f64)>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
 /// Folds batch normalisation and trains on for `recipe.epochs`, rounding as int8 will; zeros of masked weights stay.
-/// The bench's teacher is distilled from, as before.
+/// The bench's teacher is distilled from, as before. 
 pub fn train_quantised(
     graph: &Graph,
     masked: &BTreeSet<String>,
     data: &DataSet,
     recipe: &Quantise,
     bench: &mut Bench<'_>,
-) -> Result<Graph, CompileError> {
+) -> Result<Trained, CompileError> {
     let folded = fold_batch_norm(graph);
     let quantised = calibrated(&folded, data, recipe, bench.device)?;
     let config = TrainConfig {
         learning_rate: recipe.learning_rate,
         fake_quantisation: Some(fake_quantisation(&quantised)),
-        ..bench.config(&folded, masked, recipe.epochs)
+        ..bench.config(&folded, masked, recipe.epochs)?
     };
     let (samples, device, progress) = (bench.data, bench.device, &mut bench.progress);
-    Ok(fit(&folded, samples, &config, device, &mut |at| progress("int8", at))?)
+    let (mut curve, start) = (Vec::new(), Instant::now());
+    let mut watch = |at: &Progress| {
+        if at.step == at.steps {
+            curve.push((at.loss, at.accuracy));
+        }
+        progress("int8", at);
+    };
+    let graph = fit(&folded, samples, &config, device, &mut watch)?;
+    Ok(Trained { graph, curve, seconds: start.elapsed().as_secs_f64() })
 }
