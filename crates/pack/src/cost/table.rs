@@ -1,6 +1,6 @@
 //! A core's measurements: one line for each operation.
 
-use super::{Cost, Job, fit::Fit};
+use super::{Cost, Job, fit::Fit, wide::Wide};
 use crate::repack::{Form, Weights};
 use niwaki_blob::{Op, OpKind};
 use std::{
@@ -201,14 +201,14 @@ impl Table {
 
     /// Predicts the kernel call alone; `None` where no such kernel was measured.
     pub fn kernel(&self, job: &Job) -> Option<Cost> {
-        let kernel = self.kernels().get(&job.kernel())?;
+        let kernel = self.kernels().get(&self.name(job))?;
         let cycles = kernel.cycles.as_ref().map(|fit| fit.cost(job));
         Some(Cost { instructions: kernel.instructions.cost(job), cycles })
     }
 
     /// Predicts an operation in a run: the kernel call, reading its record, finding its tensors.
     pub fn step(&self, job: &Job) -> Option<Cost> {
-        let kernel = self.kernels().get(&job.kernel())?;
+        let kernel = self.kernels().get(&self.name(job))?;
         let around = kernel.view + STEP;
         // What is around takes as many cycles for an instruction as the kernel does, near enough for so little.
         let cost = self.kernel(job)?;
@@ -220,9 +220,14 @@ impl Table {
     /// sure to pay; the first where nothing was measured. `None` if there are none.
     pub fn choose(&self, jobs: &[Job]) -> Option<usize> {
         let cost = |job: &Job| {
+            // What was measured needs no prediction. Models' layers are predicted all the same: they check that.
+            let same = |sample: &&Sample| sample.set == Set::Fit && sample.job == *job;
+            if let Some(sample) = self.samples.iter().find(same) {
+                return Some(sample.cost());
+            }
             let cost = self.kernel(job)?;
-            // Two predictions that are as good as equal say nothing.
-            let doubt = if job.blocks.is_some() { DOUBT } else { 1.0 };
+            // Two predictions that are as good as equal say nothing, unless both are nearly exact.
+            let doubt = if job.blocks.is_some() && self.wide(job).is_none() { DOUBT } else { 1.0 };
             Some(Cost { instructions: cost.instructions * doubt, cycles: cost.cycles.map(|cycles| cycles * doubt) })
         };
         let known = jobs.iter().enumerate().filter_map(|(at, job)| Some((at, cost(job)?)));
@@ -237,22 +242,41 @@ impl Table {
         self.choose(&jobs).map(|at| forms[at])
     }
 
+    /// What a job's costs are fitted together with.
+    fn name(&self, job: &Job) -> String {
+        match self.wide(job) {
+            Some(_) => job.layout(),
+            None => job.kernel(),
+        }
+    }
+
+    /// The kernels of the core, where it is known how they go through a job.
+    fn wide(&self, job: &Job) -> Option<Wide> {
+        Wide::of(&self.core).filter(|_| Wide::knows(job))
+    }
+
     fn kernels(&self) -> &BTreeMap<String, Kernel> {
         self.kernels.get_or_init(|| {
             let mut parts: BTreeMap<String, Vec<&Sample>> = BTreeMap::new();
             for sample in self.samples.iter().filter(|sample| sample.set == Set::Fit) {
-                parts.entry(sample.job.kernel()).or_default().push(sample);
+                parts.entry(self.name(&sample.job)).or_default().push(sample);
             }
-            parts.into_iter().filter_map(|(name, samples)| Some((name, fitted(&samples)?))).collect()
+            parts
+                .into_iter()
+                .filter_map(|(name, samples)| Some((name, fitted(&samples, self.wide(&samples.first()?.job))?)))
+                .collect()
         })
     }
 }
 
-fn fitted(samples: &[&Sample]) -> Option<Kernel> {
+fn fitted(samples: &[&Sample], wide: Option<Wide>) -> Option<Kernel> {
     let of = |cost: &dyn Fn(&Sample) -> Option<u64>| {
         let points: Option<Vec<(&Job, f64)>> =
             samples.iter().map(|sample| Some((&sample.job, cost(sample)? as f64))).collect();
-        Fit::new(&points?)
+        match wide {
+            Some(wide) => Fit::known(&points?, wide),
+            None => Fit::new(&points?),
+        }
     };
     let view = samples.iter().map(|sample| sample.view as f64).sum::<f64>() / samples.len() as f64;
     Some(Kernel { instructions: of(&|sample| Some(sample.instructions))?, cycles: of(&|sample| sample.cycles), view })
