@@ -124,7 +124,11 @@ impl Job {
         if form.kind.plain() {
             return self;
         }
-        let blocks = form.sparse.then(|| weights.blocks(form.rows));
+        let blocks = form.sparse.then(|| match form.unit {
+            0 => weights.blocks(form.rows),
+            // With those of zeros that fill units up.
+            unit => weights.sparse_blocks(form.rows, unit).count(form.rows),
+        });
         Self { kind: form.kind, groups: 1, rows: form.rows, blocks, ..self }
     }
 

@@ -10,6 +10,7 @@ mod features;
 mod fit;
 mod job;
 mod table;
+mod vectors;
 
 pub use job::Job;
 pub use table::{Alternatives, COLUMNS, CORES, Sample, Set, Table};

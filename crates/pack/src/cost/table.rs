@@ -1,6 +1,10 @@
 //! A core's measurements: one line for each operation.
 
-use super::{Cost, Job, fit::Fit};
+use super::{
+    Cost, Job,
+    features::{self, Features},
+    fit::Fit,
+};
 use crate::repack::{Form, Weights};
 use niwaki_blob::{Op, OpKind};
 use std::{
@@ -239,20 +243,21 @@ impl Table {
 
     fn kernels(&self) -> &BTreeMap<String, Kernel> {
         self.kernels.get_or_init(|| {
+            let features = features::of(&self.core);
             let mut parts: BTreeMap<String, Vec<&Sample>> = BTreeMap::new();
             for sample in self.samples.iter().filter(|sample| sample.set == Set::Fit) {
                 parts.entry(sample.job.kernel()).or_default().push(sample);
             }
-            parts.into_iter().filter_map(|(name, samples)| Some((name, fitted(&samples)?))).collect()
+            parts.into_iter().filter_map(|(name, samples)| Some((name, fitted(&samples, features)?))).collect()
         })
     }
 }
 
-fn fitted(samples: &[&Sample]) -> Option<Kernel> {
+fn fitted(samples: &[&Sample], features: Features) -> Option<Kernel> {
     let of = |cost: &dyn Fn(&Sample) -> Option<u64>| {
         let points: Option<Vec<(&Job, f64)>> =
             samples.iter().map(|sample| Some((&sample.job, cost(sample)? as f64))).collect();
-        Fit::new(&points?)
+        Fit::new(&points?, features)
     };
     let view = samples.iter().map(|sample| sample.view as f64).sum::<f64>() / samples.len() as f64;
     Some(Kernel { instructions: of(&|sample| Some(sample.instructions))?, cycles: of(&|sample| sample.cycles), view })
