@@ -196,6 +196,7 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
     let sparse = |kind, rows| Form { kind, rows, sparse: true, unit: 0 };
     let small = match isa {
         Isa::Neon | Isa::NeonDot => return block_forms(op, 2),
+        Isa::Helium => return block_forms(op, 4),
         Isa::Dsp => false,
         Isa::V7m | Isa::V6m => true,
         _ => return Vec::new(),

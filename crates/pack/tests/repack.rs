@@ -108,6 +108,18 @@ fn arm64_gets_block_weights_where_they_are_cheaper() {
 }
 
 #[test]
+fn helium_gets_block_weights_where_they_are_cheaper() {
+    let random = &mut Random::new(10);
+    let plain = network(random, 0);
+    let input: Vec<i8> = (0..126).map(|_| random.int8()).collect();
+    let blocks = repack(&plain, Isa::Helium).unwrap();
+    let (plain, blocks) = (Blob::read(&plain).unwrap(), Blob::read(&blocks).unwrap());
+    use OpKind::{BlockConv2d, Conv2d, DepthwiseConv2d, FullyConnected};
+    assert_eq!(kinds(&blocks), [Conv2d, DepthwiseConv2d, BlockConv2d, Conv2d, FullyConnected]);
+    assert_eq!(solve(&plain, &input), solve(&blocks, &input));
+}
+
+#[test]
 fn scalar_layouts_stay() {
     let plain = network(&mut Random::new(6), 0);
     assert_eq!(repack(&plain, Isa::Scalar).unwrap()[..], plain[..]);

@@ -2,8 +2,7 @@
 
 use super::{
     Job,
-    features::{STARTS, Tile, directions, features},
-    wide::Wide,
+    features::{Features, STARTS, Tile, directions},
 };
 
 /// What an error counts: relative ones, and those of large layers a little more, as models are made of them.
@@ -11,55 +10,37 @@ fn weight(cost: f64) -> f64 {
     cost.max(1.0).powf(-0.7)
 }
 
-/// What is known of a kernel's loops.
-#[derive(Clone, Copy, Debug)]
-enum Loops {
-    /// Nothing: tiles are tried.
-    Tried(Tile),
-    /// How they nest.
-    Known(Wide),
-}
-
-impl Loops {
-    fn features(self, job: &Job) -> Vec<f64> {
-        match self {
-            Self::Tried(tile) => features(job, tile),
-            Self::Known(wide) => wide.features(job),
-        }
-    }
-}
-
 /// A kernel's cost as a sum of its features.
 #[derive(Clone, Debug)]
 pub(crate) struct Fit {
-    loops: Loops,
+    features: Features,
+    tile: Tile,
     factors: Vec<f64>,
 }
 
 impl Fit {
     /// Fits to measured costs, so that the squares of weighted errors are small. None where there are no samples.
-    pub(crate) fn new(samples: &[(&Job, f64)]) -> Option<Self> {
-        let searched = STARTS.iter().filter_map(|start| Self::from(samples, *start));
+    pub(crate) fn new(samples: &[(&Job, f64)], features: Features) -> Option<Self> {
+        // Where tiles make no difference, there is nothing to search.
+        let [first, second, ..] = STARTS;
+        if samples.iter().all(|(job, _)| features(job, first) == features(job, second)) {
+            return Self::with(samples, features, first).map(|(fit, _)| fit);
+        }
+        let searched = STARTS.iter().filter_map(|start| Self::from(samples, features, *start));
         searched.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(fit, _)| fit)
     }
 
-    /// The same for kernels whose loops are known.
-    pub(crate) fn known(samples: &[(&Job, f64)], wide: Wide) -> Option<Self> {
-        Self::with(samples, Loops::Known(wide)).map(|(fit, _)| fit)
-    }
-
     /// Searches from a tile on.
-    fn from(samples: &[(&Job, f64)], start: Tile) -> Option<(Self, f64)> {
-        let (mut tile, mut best) = (start, Self::with(samples, Loops::Tried(start))?);
+    fn from(samples: &[(&Job, f64)], features: Features, start: Tile) -> Option<(Self, f64)> {
+        let mut best = Self::with(samples, features, start)?;
         // One direction after the other; a second time, as they depend on each other.
         for direction in directions().iter().chain(&directions()) {
             for step in direction {
-                let next = step(tile);
-                if next != tile
-                    && let Some(other) =
-                        Self::with(samples, Loops::Tried(next)).filter(|other| other.1 < best.1 * 0.999)
+                let tile = step(best.0.tile);
+                if tile != best.0.tile
+                    && let Some(other) = Self::with(samples, features, tile).filter(|other| other.1 < best.1 * 0.999)
                 {
-                    (tile, best) = (next, other);
+                    best = other;
                 }
             }
         }
@@ -68,14 +49,14 @@ impl Fit {
 
     /// The cost of a job of the same kernel.
     pub(crate) fn cost(&self, job: &Job) -> f64 {
-        self.loops.features(job).iter().zip(&self.factors).map(|(feature, factor)| feature * factor).sum()
+        (self.features)(job, self.tile).iter().zip(&self.factors).map(|(feature, factor)| feature * factor).sum()
     }
 
-    /// With these loops, and the sum of squared errors.
-    fn with(samples: &[(&Job, f64)], loops: Loops) -> Option<(Self, f64)> {
+    /// With this tile, and the sum of squared errors.
+    fn with(samples: &[(&Job, f64)], features: Features, tile: Tile) -> Option<(Self, f64)> {
         let rows: Vec<Vec<f64>> = samples
             .iter()
-            .map(|(job, cost)| loops.features(job).into_iter().map(|feature| feature * weight(*cost)).collect())
+            .map(|(job, cost)| features(job, tile).into_iter().map(|feature| feature * weight(*cost)).collect())
             .collect();
         let count = rows.first()?.len();
         // Columns of length one: their sizes differ by many powers of ten.
@@ -96,7 +77,7 @@ impl Fit {
         let solution = not_negative(&gram, &target);
         let factors =
             solution.iter().zip(&scale).map(|(x, scale)| if *scale > 0.0 { x / scale } else { 0.0 }).collect();
-        let fit = Self { loops, factors };
+        let fit = Self { features, tile, factors };
         let error = samples.iter().map(|(job, cost)| ((fit.cost(job) - cost) * weight(*cost)).powi(2)).sum();
         Some((fit, error))
     }

@@ -10,6 +10,7 @@ mod features;
 mod fit;
 mod job;
 mod table;
+mod vectors;
 mod wide;
 
 pub use job::Job;

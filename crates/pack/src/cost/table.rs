@@ -1,6 +1,11 @@
 //! A core's measurements: one line for each operation.
 
-use super::{Cost, Job, fit::Fit, wide::Wide};
+use super::{
+    Cost, Job,
+    features::{self, Features},
+    fit::Fit,
+    wide,
+};
 use crate::repack::{Form, Weights};
 use niwaki_blob::{Op, OpKind};
 use std::{
@@ -227,7 +232,7 @@ impl Table {
             }
             let cost = self.kernel(job)?;
             // Two predictions that are as good as equal say nothing, unless both are nearly exact.
-            let doubt = if job.blocks.is_some() && self.wide(job).is_none() { DOUBT } else { 1.0 };
+            let doubt = if job.blocks.is_some() && !self.exact(job) { DOUBT } else { 1.0 };
             Some(Cost { instructions: cost.instructions * doubt, cycles: cost.cycles.map(|cycles| cycles * doubt) })
         };
         let known = jobs.iter().enumerate().filter_map(|(at, job)| Some((at, cost(job)?)));
@@ -242,41 +247,33 @@ impl Table {
         self.choose(&jobs).map(|at| forms[at])
     }
 
-    /// What a job's costs are fitted together with.
+    /// What a job's costs are fitted together with: all of a kind and layout, where the loops are known.
     fn name(&self, job: &Job) -> String {
-        match self.wide(job) {
-            Some(_) => job.layout(),
-            None => job.kernel(),
-        }
+        if self.exact(job) { job.layout() } else { job.kernel() }
     }
 
-    /// The kernels of the core, where it is known how they go through a job.
-    fn wide(&self, job: &Job) -> Option<Wide> {
-        Wide::of(&self.core).filter(|_| Wide::knows(job))
+    /// Whether predictions are nearly exact, as it is known how the core's kernels go through a job.
+    fn exact(&self, job: &Job) -> bool {
+        self.core.starts_with("cortex-a") && wide::features(job, false).is_some()
     }
 
     fn kernels(&self) -> &BTreeMap<String, Kernel> {
         self.kernels.get_or_init(|| {
+            let features = features::of(&self.core);
             let mut parts: BTreeMap<String, Vec<&Sample>> = BTreeMap::new();
             for sample in self.samples.iter().filter(|sample| sample.set == Set::Fit) {
                 parts.entry(self.name(&sample.job)).or_default().push(sample);
             }
-            parts
-                .into_iter()
-                .filter_map(|(name, samples)| Some((name, fitted(&samples, self.wide(&samples.first()?.job))?)))
-                .collect()
+            parts.into_iter().filter_map(|(name, samples)| Some((name, fitted(&samples, features)?))).collect()
         })
     }
 }
 
-fn fitted(samples: &[&Sample], wide: Option<Wide>) -> Option<Kernel> {
+fn fitted(samples: &[&Sample], features: Features) -> Option<Kernel> {
     let of = |cost: &dyn Fn(&Sample) -> Option<u64>| {
         let points: Option<Vec<(&Job, f64)>> =
             samples.iter().map(|sample| Some((&sample.job, cost(sample)? as f64))).collect();
-        match wide {
-            Some(wide) => Fit::known(&points?, wide),
-            None => Fit::new(&points?),
-        }
+        Fit::new(&points?, features)
     };
     let view = samples.iter().map(|sample| sample.view as f64).sum::<f64>() / samples.len() as f64;
     Some(Kernel { instructions: of(&|sample| Some(sample.instructions))?, cycles: of(&|sample| sample.cycles), view })

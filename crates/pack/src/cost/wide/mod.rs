@@ -12,46 +12,16 @@ use niwaki_blob::OpKind;
 /// Elements of a vector.
 const STEP: usize = 16;
 
-/// The kernels of a core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wide {
-    /// Whether they use dot products.
-    dot: bool,
-}
-
-impl Wide {
-    /// Of a core; `None` where it has others.
-    pub(crate) fn of(core: &str) -> Option<Self> {
-        match core {
-            "cortex-a53" | "cortex-a72" => Some(Self { dot: false }),
-            "cortex-a76" => Some(Self { dot: true }),
-            _ => None,
-        }
-    }
-
-    /// Whether a job's loops are counted here. Of each kind and layout, all jobs are fitted together.
-    pub(crate) fn knows(job: &Job) -> bool {
-        matches!(
-            job.kind,
-            OpKind::Conv2d
-                | OpKind::DepthwiseConv2d
-                | OpKind::BlockConv2d
-                | OpKind::FullyConnected
-                | OpKind::BlockFullyConnected
-        )
-    }
-
-    /// The numbers that a job's cost is a sum of, none negative.
-    pub(crate) fn features(self, job: &Job) -> Vec<f64> {
-        let list = match job.kind {
-            OpKind::Conv2d => conv2d::features(job, if self.dot { 8 } else { 4 }),
-            OpKind::DepthwiseConv2d => depthwise_conv2d::features(job),
-            OpKind::BlockConv2d => block::convolution(job, if self.dot { 4 } else { 2 }),
-            OpKind::FullyConnected => fully_connected::features(job),
-            _ => block::connected(job),
-        };
-        list.into_iter().map(|value| value as f64).collect()
-    }
+/// The numbers that a job's cost is a sum of, with dot products or without; none where its loops are not counted here.
+pub(super) fn features(job: &Job, dot: bool) -> Option<Vec<usize>> {
+    Some(match job.kind {
+        OpKind::Conv2d => conv2d::features(job, if dot { 8 } else { 4 }),
+        OpKind::DepthwiseConv2d => depthwise_conv2d::features(job),
+        OpKind::BlockConv2d => block::convolution(job, if dot { 4 } else { 2 }),
+        OpKind::FullyConnected => fully_connected::features(job),
+        OpKind::BlockFullyConnected => block::connected(job),
+        _ => return None,
+    })
 }
 
 /// Rows of the input under the windows of a row of outputs, which are copied with their padding.
