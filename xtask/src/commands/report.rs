@@ -8,6 +8,7 @@ use crate::{
 };
 use niwaki_pack::artefact::write_atomically;
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// Write everything that was measured on one page: target/niwaki/report/index.html
 ///
@@ -17,6 +18,9 @@ use serde::Serialize;
 pub(crate) struct Args {
     /// Models in models/, or paths of model crates of your own; all of those in models/ where none is named
     models: Vec<String>,
+    /// Write the page here instead
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -32,7 +36,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let all = if args.models.is_empty() { usual(work) } else { args.models.clone() };
     let results: anyhow::Result<Vec<_>> = all.iter().map(|name| page::collect(work, name)).collect();
     let results = results?;
-    let path = work.results("report").join("index.html");
+    let path = args.to.clone().unwrap_or_else(|| work.results("report").join("index.html"));
     write_atomically(&path, page::page(work, &results)?.as_bytes())?;
     let (known, unknown): (Vec<_>, Vec<_>) = results.iter().partition(|results| results.report.is_some());
     let names = |results: Vec<&page::Results>| results.iter().map(|results| results.name.clone()).collect();

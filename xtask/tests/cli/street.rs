@@ -209,8 +209,9 @@ fn cells(printed: &str, first: &str) -> Vec<String> {
 fn a_page_shows_what_the_commands_print() {
     let model = FakeModel::new("page");
     let page = || {
-        let result = json(&["report", model.path()]);
-        (fs::read_to_string(result["page"].as_str().unwrap()).unwrap(), result)
+        let file = model.folder.path().join("page.html");
+        let result = json(&["report", model.path(), "--to", file.to_str().unwrap()]);
+        (fs::read_to_string(file).unwrap(), result)
     };
     let (empty, result) = page();
     assert_eq!((&result["models"], result["missing"].as_array().map(Vec::len)), (&serde_json::json!([]), Some(1)));
