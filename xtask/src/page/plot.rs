@@ -141,7 +141,8 @@ mod tests {
             ticks(low.log10(), high.log10()).into_iter().map(|(_, label)| label).collect::<Vec<_>>()
         };
         assert_eq!(labels(60_000.0, 250_000.0), ["60 k", "80 k", "100 k", "150 k", "200 k"]);
-        assert_eq!(labels(1e5, 3e6), ["100 k", "300 k", "1 M", "3 M"]);
+        assert_eq!(labels(1e5, 3e6), ["100 k", "200 k", "300 k", "500 k", "1 M", "2 M", "3 M"]);
+        assert_eq!(labels(1e4, 3.1e6), ["10 k", "30 k", "100 k", "300 k", "1 M", "3 M"]);
         assert_eq!(step(0.3), (0.05, 0));
         assert_eq!(step(0.012), (0.002, 1));
     }
