@@ -239,6 +239,8 @@ pub struct FineTune {
     pub augment: bool,
     /// Passes over the training samples; 0 leaves the pruned network as it is.
     pub epochs: usize,
+    /// Samples of a pass, where not all: others in every pass, and of every network.
+    pub samples: Option<usize>,
     /// Samples per step.
     pub batch: usize,
     /// Highest learning rate.
@@ -266,6 +268,7 @@ impl Default for FineTune {
             reconstruct: false,
             augment: true,
             epochs: 15,
+            samples: None,
             batch: 32,
             learning_rate: 1e-3,
             relative: false,
@@ -347,6 +350,7 @@ impl Recipe {
             ("prune.tile", self.prune.tile),
             ("prune.minimum", self.prune.minimum),
             ("prune.steps", self.prune.steps),
+            ("fine-tune.samples", self.fine_tune.samples.unwrap_or(1)),
             ("quantise.samples", self.quantise.samples),
         ];
         match positive.into_iter().find(|(_, value)| *value == 0) {
@@ -383,7 +387,7 @@ impl FineTune {
             weight_decay: self.weight_decay,
             ..Train::default()
         };
-        TrainConfig { relative: self.relative, ..train.config(seed) }
+        TrainConfig { relative: self.relative, samples: self.samples, ..train.config(seed) }
     }
 }
 

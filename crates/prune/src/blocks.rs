@@ -103,15 +103,20 @@ pub(crate) fn blocks(rows: &[Vec<usize>], height: usize) -> Vec<Vec<usize>> {
     blocks
 }
 
+/// A layer that computes this many outputs of the network, as that of an autoencoder, can spare weights as others can; of
+/// a classifier's last layer all are needed.
+const MANY: usize = 64;
+
 /// For every output channel, the places of its weights in the order of the products in memory; `None` where blocks do
 /// not apply.
 pub(crate) fn places(graph: &Graph, node: &Node) -> Option<Vec<Vec<usize>>> {
     let weight = *node.op.params().first()?;
     let shared = graph.nodes.iter().filter(|other| other.op.params().contains(&weight)).count() > 1;
-    if shared || reaches_output(graph, node.output) {
+    let shape = &graph.param(weight).shape;
+    let outputs = if matches!(node.op, Op::Linear(_)) { shape.get(1) } else { shape.first() };
+    if shared || (outputs.is_none_or(|outputs| *outputs < MANY) && reaches_output(graph, node.output)) {
         return None;
     }
-    let shape = &graph.param(weight).shape;
     match &node.op {
         Op::Conv(conv) if conv.groups == 1 => {
             let (inputs, taps) = (shape[1], shape[2..].iter().product::<usize>());

@@ -50,8 +50,8 @@ pub struct Sites {
 /// Finds what can be removed of a graph.
 ///
 /// Channels and neurons are the coupled groups of [`groups`]; the layers are residual branches; blocks, N:M and single
-/// weights are those of convolutions in one group and of linear layers, except for layers that compute the outputs and
-/// weights that several nodes share. An empty list means that the graph has nothing of the kind.
+/// weights are those of convolutions in one group and of linear layers, except for weights that several nodes
+/// share and for layers that compute the network's outputs, if those are few. An empty list means that the graph has nothing of the kind.
 pub fn sites(graph: &Graph, structure: Structure) -> Result<Sites, PruneError> {
     graph.validate()?;
     let sites = match structure {

@@ -22,6 +22,8 @@ pub struct TrainConfig {
     pub loss: Loss,
     /// Passes over the samples. 0 returns the graph as it is, masks applied.
     pub epochs: usize,
+    /// Samples of a pass, at most, chosen anew for each; `None` for all.
+    pub samples: Option<usize>,
     /// Samples per step, at most: samples are split evenly over the fewest steps.
     pub batch: usize,
     /// Learning rate at its highest.
@@ -58,6 +60,7 @@ impl Default for TrainConfig {
         Self {
             loss: Loss::CrossEntropy,
             epochs: 30,
+            samples: None,
             batch: 32,
             learning_rate: 1e-3,
             relative: false,

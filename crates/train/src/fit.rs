@@ -56,7 +56,8 @@ pub fn fit<'a>(
     let mut order: Vec<usize> = (0..data.samples.len()).collect();
     for epoch in 0..config.epochs {
         order.shuffle(&mut trainer.rng);
-        trainer.epoch(epoch, &order, progress)?;
+        let count = config.samples.unwrap_or(order.len()).clamp(1, order.len());
+        trainer.epoch(epoch, &order[..count], progress)?;
     }
     Ok(trainer.module.to_graph())
 }

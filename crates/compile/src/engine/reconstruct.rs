@@ -15,8 +15,8 @@ use solve::Normal;
 use std::collections::{BTreeMap, BTreeSet};
 use window::Window;
 
-/// Samples that layers are fitted on, at most.
-const SAMPLES: usize = 256;
+/// Samples that layers are fitted on, at most, where they yield something for every place of an image.
+const SAMPLES: usize = 512;
 /// Places of each sample's output that are fitted, at most.
 const PLACES: usize = 32;
 const BATCH: usize = 64;
@@ -33,8 +33,13 @@ pub fn reconstruct(
     device: &Device,
 ) -> Result<Graph, CompileError> {
     let kept = kept_outputs(before, structure, decision)?;
-    let samples = samples.slice(0..SAMPLES.min(samples.len()));
     let windows: Vec<Window> = after.nodes.iter().filter_map(|node| Window::of(after, node)).collect();
+    // One place of one sample is one equation: without images there have to be more samples.
+    let images = after.nodes.iter().any(|node| matches!(node.op, Op::Conv(_)));
+    let count = samples.len().min(if images { SAMPLES } else { SAMPLES * PLACES });
+    // From everywhere: data sets are often in some order.
+    let spread: Vec<usize> = (0..count).map(|sample| sample * samples.len() / count.max(1)).collect();
+    let samples = samples.select(&spread);
     // What every layer yielded before, at the places that count.
     let mut goals: Vec<Vec<f32>> = vec![Vec::new(); windows.len()];
     let old = |window: &Window| before.nodes.iter().find(|node| node.name == window.name).map(|node| node.output);

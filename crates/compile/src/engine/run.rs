@@ -97,7 +97,9 @@ impl<'a> Bench<'a> {
         masked: &BTreeSet<String>,
         epochs: usize,
     ) -> Result<TrainConfig, CompileError> {
-        let mut config = TrainConfig { loss: self.task.loss, epochs, ..self.fine_tune.config(self.seed) };
+        // Where a pass is of some samples only, every network sees others.
+        let seed = self.fine_tune.samples.map_or(self.seed, |_| self.seed ^ live_macs(graph) as u64);
+        let mut config = TrainConfig { loss: self.task.loss, epochs, ..self.fine_tune.config(seed) };
         let held = masks(graph, masked).into_iter();
         config.masks = held.map(|(param, keep)| Mask { param, keep }).collect();
         if let (Some(teacher), true) = (&self.teacher, self.fine_tune.teacher_weight > 0.0) {

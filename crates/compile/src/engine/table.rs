@@ -56,6 +56,9 @@ pub struct Cell {
 /// What a cell is reached by: structures, and the share that is left after each.
 type Route = Vec<(Structure, f64)>;
 
+/// Stops whose shares are in a smaller ratio than this count as one.
+const NEAR: f64 = 1.2;
+
 /// Measures every row at every share, with the template's other settings, and tells `done` of every cell.
 ///
 /// Cells that the file holds already, for the same key, are not computed again, nor are stops on the way that an
@@ -135,19 +138,31 @@ fn part(row: &Row, place: usize, wanted: f64) -> f64 {
     if last { wanted } else { wanted.powf((place + 1) as f64 / row.structures.len() as f64) }
 }
 
+/// The share that is left where a cell's first structure is done: its part of the work, or what a row of that structure
+/// alone stops at close by, which is then shared.
+fn first_stop(siblings: &[&Row], shares: &[f64], row: &Row, wanted: f64) -> f64 {
+    let own = part(row, 0, wanted);
+    if row.structures.len() == 1 || !siblings.iter().any(|row| row.structures.len() == 1) {
+        return own;
+    }
+    let distance = |stop: f64| (stop / own).ln().abs();
+    let near = shares.iter().copied().filter(|stop| *stop > wanted && distance(*stop) < NEAR.ln());
+    near.min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(own)
+}
+
 /// The way to a cell: every stop of the first structure that any row of the same importance makes on the way, then the
 /// other structures.
 fn route(rows: &[Row], shares: &[f64], row: &Row, wanted: f64) -> Route {
     let Some(first) = row.structures.first() else {
         return Vec::new();
     };
-    let end = part(row, 0, wanted);
     let siblings = rows.iter().filter(|other| other.importance == row.importance);
-    let siblings = siblings.filter(|other| other.structures.first() == Some(first));
-    let mut stops: Vec<f64> = siblings
-        .flat_map(|other| shares.iter().map(|share| part(other, 0, *share)))
-        .filter(|stop| *stop > end)
-        .collect();
+    let siblings: Vec<&Row> = siblings.filter(|other| other.structures.first() == Some(first)).collect();
+    let stop = |row: &Row, share: f64| first_stop(&siblings, shares, row, share);
+    let end = stop(row, wanted);
+    let mut stops: Vec<f64> =
+        siblings.iter().flat_map(|other| shares.iter().map(|share| stop(other, *share))).collect();
+    stops.retain(|stop| *stop > end);
     stops.push(end);
     stops.sort_by(|a, b| b.total_cmp(a));
     stops.dedup();
@@ -217,14 +232,21 @@ mod tests {
     #[test]
     fn cells_share_their_way() {
         let rows = [row(&["channels"]), row(&["channels", "2x4"])];
-        let shares = [0.25, 0.64];
+        let shares = [0.25, 0.75, 0.5];
         let routes: Vec<String> = order(&rows, &shares)
             .into_iter()
             .map(|(row, share)| name(Importance::L1, &route(&rows, &shares, row, share)))
             .collect();
         assert_eq!(
             routes,
-            ["l1-channels-80-64", "l1-channels-80-2x4-64", "l1-channels-80-64-50-25", "l1-channels-80-64-50-2x4-25"]
+            [
+                "l1-channels-87-75",
+                "l1-channels-87-2x4-75",
+                "l1-channels-87-75-50",
+                "l1-channels-87-75-2x4-50",
+                "l1-channels-87-75-50-25",
+                "l1-channels-87-75-50-2x4-25"
+            ]
         );
     }
 }
