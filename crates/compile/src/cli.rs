@@ -189,7 +189,8 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             Ok(files(street::train(project, &mut context, install)?))
         }
         Command::Prune(args) => {
-            let PruneArgs { common, epochs, what, install, dry_run, sensitivity, table, importances, structures, left } = *args;
+            let PruneArgs { common, epochs, what, install, dry_run, sensitivity, table, importances, structures, left } =
+                *args;
             let mut context = context(project, common)?;
             context.recipe.fine_tune.epochs = epochs.unwrap_or(context.recipe.fine_tune.epochs);
             what.change(&mut context.recipe.prune);

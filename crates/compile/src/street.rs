@@ -159,9 +159,7 @@ pub(crate) fn pruned<M: Module>(
     let metric = project.task.metric;
     let committed = kept.is_some();
     let (pruned, scored) = match kept {
-        Some((graph, history)) => {
-            (Made { graph, steps: history.steps, stopped: None, resumed: 0 }, Vec::new())
-        }
+        Some((graph, history)) => (Made { graph, steps: history.steps, stopped: None, resumed: 0 }, Vec::new()),
         None => make(project, context, data, &unpruned, (&stages, &key))?,
     };
     let Made { graph: pruned, steps, stopped, resumed } = pruned;
@@ -218,8 +216,11 @@ fn make<M: Module>(
     let (folder, quantise) = (context.out.join(STEPS), context.recipe.quantise.clone());
     let (start, mut bench) = bench(project, context, data, unpruned)?;
     let pruned = engine::prune(&start, stages, &mut bench, Some(Keep { folder: &folder, key }))?;
-    let passage = |step: engine::Step| {
-        Passage { name: step.name, live_macs: step.live_macs, curve: step.curve, seconds: step.seconds }
+    let passage = |step: engine::Step| Passage {
+        name: step.name,
+        live_macs: step.live_macs,
+        curve: step.curve,
+        seconds: step.seconds,
     };
     let mut steps: Vec<Passage> = pruned.steps.into_iter().map(passage).collect();
     let mut graph = pruned.graph;

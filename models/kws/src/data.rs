@@ -88,7 +88,10 @@ mod tests {
             change(&mut clip, &mut rng);
             different += usize::from(clip != old);
             let second = clip.iter().skip(1).step_by(COEFFICIENTS);
-            assert!(second.clone().all(|x| (-2.0..=50.0).contains(x)), "noise apart, between the first and the last frame");
+            assert!(
+                second.clone().all(|x| (-2.0..=50.0).contains(x)),
+                "noise apart, between the first and the last frame"
+            );
             let frames: Vec<f32> = second.copied().collect();
             assert!(frames.windows(2).all(|pair| pair[1] - pair[0] < 1.2 + 4.0), "frames stay in their order");
         }

@@ -93,7 +93,12 @@ impl Args {
             ("--left", self.left.clone()),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some([name.to_string(), value?]));
-        let flags = [("--install", self.install), ("--dry-run", self.dry_run), ("--sensitivity", self.sensitivity), ("--table", self.table)];
+        let flags = [
+            ("--install", self.install),
+            ("--dry-run", self.dry_run),
+            ("--sensitivity", self.sensitivity),
+            ("--table", self.table),
+        ];
         let flags = flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_string());
         given.flatten().chain(flags).collect()
     }

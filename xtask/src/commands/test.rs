@@ -120,7 +120,18 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     slow("MLPerf Tiny models at reference quality", &|| match std::env::var_os("NIWAKI_DATA") {
         Some(_) => {
             let mut command = cargo(&work.root);
-            command.args(["test", "--release", "--package", "niwaki-tests", "--features", "data", "--test", "mlperf", "--test", "pruned"]);
+            command.args([
+                "test",
+                "--release",
+                "--package",
+                "niwaki-tests",
+                "--features",
+                "data",
+                "--test",
+                "mlperf",
+                "--test",
+                "pruned",
+            ]);
             tests(&mut command, "testing the MLPerf Tiny models")
         }
         None => Outcome::skipped("NIWAKI_DATA is not set: it names the folder with the data sets"),

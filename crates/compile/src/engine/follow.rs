@@ -39,9 +39,12 @@ fn channels(graph: &Graph, value: ValueId) -> Option<Vec<usize>> {
         Op::Conv(_) | Op::Linear(_) => {
             Some(graph.param(bias(&node.op)?).data.iter().map(|channel| *channel as usize).collect())
         }
-        Op::Unary(_) | Op::Binary(_) | Op::BatchNorm(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::GlobalAvgPool { .. } => {
-            channels(graph, node.inputs[0])
-        }
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::BatchNorm(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::GlobalAvgPool { .. } => channels(graph, node.inputs[0]),
         Op::Reshape { .. } if graph.value(value).shape[0] == graph.value(node.inputs[0]).shape[0] => {
             channels(graph, node.inputs[0])
         }

@@ -41,7 +41,7 @@ pub struct Trained {
 }
 
 /// Folds batch normalisation and trains on for `recipe.epochs`, rounding as int8 will; zeros of masked weights stay.
-/// The bench's teacher is distilled from, as before. 
+/// The bench's teacher is distilled from, as before.
 pub fn train_quantised(
     graph: &Graph,
     masked: &BTreeSet<String>,

@@ -13,9 +13,7 @@ use niwaki_pack::artefact::write_atomically;
 use niwaki_prune::{
     Allocation, Decision, Sites, Structure, live_macs, masks, remove, sites, sparse_params, zeroed_params,
 };
-use niwaki_train::{
-    Features, GraphModule, Loss, Mask, Progress, Samples, Teacher, TrainConfig, TrainingData, predict,
-};
+use niwaki_train::{Features, GraphModule, Loss, Mask, Progress, Samples, Teacher, TrainConfig, TrainingData, predict};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
