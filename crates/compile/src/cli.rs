@@ -42,6 +42,9 @@ enum Command {
     Pack {
         #[command(flatten)]
         common: Common,
+        /// Passes over the data after pruning, instead of the recipe's.
+        #[arg(long)]
+        epochs: Option<usize>,
     },
     /// Print the captured graph.
     Graph {
@@ -209,8 +212,9 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             Ok(advised(&context, serde_json::json!({ "written": written })))
         }
         Command::Explain { common } => Ok(study::explain(project, &mut context(project, common)?)?.to_string()),
-        Command::Pack { common } => {
+        Command::Pack { common, epochs } => {
             let mut context = context(project, common)?;
+            context.recipe.fine_tune.epochs = epochs.unwrap_or(context.recipe.fine_tune.epochs);
             let (report, written) = street::pack(project, &mut context)?;
             Ok(advised(&context, serde_json::json!({ "report": report, "written": written })))
         }

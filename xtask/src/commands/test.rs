@@ -12,7 +12,6 @@ use crate::{
     workplace::Workplace,
 };
 use anyhow::{Context, ensure};
-use niwaki_blob::AlignedBytes;
 use serde_json::Value;
 use std::{path::Path, process::Command};
 
@@ -130,9 +129,15 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
         slow(&format!("digits on {board}"), &|| run_digits(work, board).into());
     }
     slow("digits on a board made with `boards new`", &|| made_up(work).into());
-    slow("bench digits on all emulated boards", &|| {
-        check(xtask(work).args(["bench", "digits", "--board", "all", "--no-setup"]), "cargo xtask bench digits")
+    slow("bench digits on all emulated boards: as predicted", &|| predicted(work, "digits", "all").into());
+    slow("bench digits-vit on every emulated core: as predicted", &|| {
+        predicted(work, "digits-vit", EMULATED_CORES).into()
     });
+    if std::env::var_os("NIWAKI_DATA").is_some() {
+        for model in ["ad", "ic", "kws", "vww"] {
+            slow(&format!("bench {model} on every emulated core: as predicted"), &|| untrained(work, model).into());
+        }
+    }
     let real = |name: &String| Board::find(work, name).is_ok_and(|board| !board.emulated() && !board.is_process());
     let real: Vec<String> = board::all(work).into_iter().filter(real).collect();
     for board in real.iter().map(String::as_str).chain([board::DEFAULT, "b-l475e-iot01a"]) {
@@ -275,25 +280,48 @@ fn deploy(work: &Workplace, model: &str, name: &str) -> anyhow::Result<()> {
         ensure!(run.is_some() && run == of, "the {which} network ran {run:?} of {of:?} samples");
         let differing = board["differing"].as_array().map(Vec::len);
         ensure!(differing == Some(0), "the {which} network differs from the host on {differing:?} samples");
-        if let Some(measured) = board["count"]["total"].as_u64().filter(|_| model == "digits") {
-            predicted(work, name, which, measured)?;
-        }
     }
     Ok(())
 }
 
-/// Holds the predicted instructions of one of the example's networks against the measured ones.
-fn predicted(work: &Workplace, board: &str, which: &str, measured: u64) -> anyhow::Result<()> {
+/// An emulated board for each core whose instructions are counted, with memory for every model.
+const EMULATED_CORES: &str = "mps2-an385,mps2-an386,mps2-an500,mps2-an505,mps3-an547";
+
+/// Packs a model and its channels and blocks as they would be pruned, without training: what they take does not depend
+/// on it.
+fn untrained(work: &Workplace, model: &str) -> anyhow::Result<()> {
+    let packed = xtask(work).args(["pack", model, "--epochs", "0", "--quiet"]).output()?;
+    ensure!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr).trim());
+    predicted(work, model, EMULATED_CORES)
+}
+
+/// Counts a packed model on boards and holds what was predicted of it, before and after pruning, against the counts.
+fn predicted(work: &Workplace, model: &str, boards: &str) -> anyhow::Result<()> {
     const MOST: f64 = 0.05;
-    let core = Board::find(work, board)?.spec.core;
-    let path = work.results("digits").join(board).join(format!("{which}.nwk"));
-    let blob = AlignedBytes::new(&std::fs::read(&path).with_context(|| path.display().to_string())?);
-    let predicted: f64 = niwaki_pack::cost::predict(&blob, &core)?.iter().map(|layer| layer.instructions).sum();
-    let error = predicted / measured as f64 - 1.0;
-    ensure!(
-        error.abs() <= MOST,
-        "the {which} network takes {measured} instructions on {core}, and {predicted:.0} were predicted: measure the \
-         costs anew, cargo xtask bench kernels --board {board} --write"
-    );
+    let mut command = xtask(work);
+    command.args(["bench", model, "--no-setup", "--json", "--board", boards]);
+    let spinner = progress::spinner(&format!("counting {model} on {boards}"));
+    let output = command.output()?;
+    drop(spinner);
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    let result: Value = serde_json::from_slice(&output.stdout).context("bench printed no JSON")?;
+    let mut compared = 0;
+    for bench in result.as_array().into_iter().flatten() {
+        for network in bench["networks"].as_array().into_iter().flatten() {
+            let whole = &network["whole"];
+            let Some(measured) = whole["measured"]["median"].as_f64() else { continue };
+            let (board, core, which) = (&bench["board"], &bench["core"], &network["variant"]);
+            let predicted = whole["predicted"].as_f64();
+            let predicted = predicted.with_context(|| format!("nothing was predicted for {board}"))?;
+            let error = predicted / measured - 1.0;
+            ensure!(
+                error.abs() <= MOST,
+                "{model}, {which}, takes {measured} instructions on {core}, and {predicted} were predicted: measure the \
+                 costs anew, cargo xtask bench kernels --board {board} --write"
+            );
+            compared += 1;
+        }
+    }
+    ensure!(compared >= 10, "only {compared} networks were counted");
     Ok(())
 }

@@ -19,8 +19,12 @@ use crate::{
     workplace::Workplace,
 };
 use anyhow::{bail, ensure};
+use niwaki_blob::AlignedBytes;
 use niwaki_link::Mode;
-use niwaki_pack::artefact::Report;
+use niwaki_pack::{
+    artefact::Report,
+    cost::{self, Cost},
+};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path, thread};
 
@@ -79,6 +83,11 @@ struct Line {
     measured: Option<Figure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_cycles: Option<u64>,
+    /// What the core's measured costs predict, in the unit of what was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predicted: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predicted_cycles: Option<u64>,
     /// Instructions and estimated cycles by class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     mix: BTreeMap<String, [u64; 2]>,
@@ -236,7 +245,14 @@ impl Subject<'_> {
             missing.push(format!("no estimated cycles: there are no prices for {}", board.spec.core));
         }
         let host = which.of(report);
-        let line = |name: &str, kind: &str, macs: usize, runs: Option<Vec<u64>>, counts: Option<&Counts>| {
+        let costs = predicted(blob, &board.spec.core);
+        let cost = |at: usize| costs.as_ref().and_then(|costs| costs.get(at)).copied();
+        let line = |name: &str,
+                    kind: &str,
+                    macs: usize,
+                    runs: Option<Vec<u64>>,
+                    counts: Option<&Counts>,
+                    cost: Option<Cost>| {
             let priced = estimate.as_ref().is_some_and(|estimate| estimate.priced);
             Line {
                 name: name.into(),
@@ -244,22 +260,37 @@ impl Subject<'_> {
                 macs,
                 measured: runs.map(|runs| Figure::of(runs, hz)),
                 estimated_cycles: counts.filter(|_| priced).map(|counts| counts.cycles),
+                predicted: cost.map(|cost| cost.instructions.round() as u64),
+                predicted_cycles: cost.and_then(|cost| cost.cycles).map(|cycles| cycles.round() as u64),
                 mix: counts.map(|counts| counts.mix.clone()).unwrap_or_default(),
             }
         };
         let count = |at: usize| estimate.as_ref().and_then(|estimate| estimate.layers.get(at));
         let layers = host.layers.iter().enumerate().map(|(at, layer)| {
             let runs = timed.as_ref().map(|timed| timed.layer(at));
-            line(&layer.name, &layer.kind, layer.macs, runs, count(at))
+            line(&layer.name, &layer.kind, layer.macs, runs, count(at), cost(at))
         });
         let layers = layers.collect();
         let runs = timed.as_ref().map(|timed| timed.totals.clone());
-        let whole = line("whole", "", host.macs, runs, estimate.as_ref().map(|estimate| &estimate.total));
+        let all = costs.as_ref().and_then(|costs| costs.iter().copied().reduce(Cost::and));
+        let whole = line("whole", "", host.macs, runs, estimate.as_ref().map(|estimate| &estimate.total), all);
         agree(board, timed.as_ref(), estimate.as_ref())?;
         let model = estimate.filter(|estimate| estimate.priced).map(|estimate| estimate.model);
         let (variant, arena_bytes, unit) = (*which, blob.arena_bytes, timed.map(|timed| timed.unit));
         Ok(Network { variant, unit, whole, layers, arena_bytes, stack, model, missing, mlperf })
     }
+}
+
+/// What a board's blob is predicted to take, layer by layer; nothing where its core was not measured.
+fn predicted(blob: &variant::BlobFile, core: &str) -> Option<Vec<Cost>> {
+    let bytes = AlignedBytes::new(&std::fs::read(&blob.path).ok()?);
+    cost::predict(&bytes, core).ok()
+}
+
+/// How far a prediction is off: `+1.2 %`.
+fn off(line: &Line) -> Option<String> {
+    let (predicted, measured) = (line.predicted?, line.measured.as_ref()?.median);
+    Some(format!("{:+.1} %", 100.0 * (predicted as f64 / measured.max(1) as f64 - 1.0)))
 }
 
 /// Two ways to count the same instructions must agree.
@@ -332,6 +363,7 @@ fn layers(bench: &Bench) -> String {
     let with_time = before.whole.measured.as_ref().is_some_and(|figure| figure.milliseconds.is_some());
     let with_cycles = before.whole.estimated_cycles.is_some();
     let mut head = vec!["layer".to_string(), "kind".into(), unit, "after".into(), "ratio".into(), "spread".into()];
+    head.extend(["predicted".to_string(), "after".into()]);
     if with_time {
         head.extend(["ms".to_string(), "after".into()]);
     }
@@ -350,6 +382,7 @@ fn layers(bench: &Bench) -> String {
         row.extend(beside(measured(before.as_ref()), measured(after.as_ref())));
         let figure = before.as_ref().and_then(|line| line.measured.as_ref());
         row.push(figure.map_or("-".into(), |figure| thousands(figure.most - figure.least)));
+        row.extend([&before, &after].map(|line| line.as_ref().and_then(off).unwrap_or_else(|| "-".into())));
         if with_time {
             let ms = |line: &Option<Line>| {
                 let figure = line.as_ref().and_then(|line| line.measured.as_ref()?.milliseconds);
@@ -380,6 +413,8 @@ fn summary(benches: &[Bench]) -> String {
         "arena",
         "after",
         "stack",
+        "predicted",
+        "after",
     ];
     let mut lines = table(head, 3);
     for bench in benches {
@@ -390,6 +425,7 @@ fn summary(benches: &[Bench]) -> String {
         row.extend(beside(estimated(Some(&before.whole)), estimated(Some(&after.whole))));
         row.extend([before, after].map(|network| thousands(network.arena_bytes as u64)));
         row.push(before.stack.map_or("-".into(), |(used, _)| thousands(u64::from(used))));
+        row.extend([before, after].map(|network| off(&network.whole).unwrap_or_else(|| "-".into())));
         lines.add_row(row);
     }
     lines.to_string()
