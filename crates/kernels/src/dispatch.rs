@@ -164,7 +164,7 @@ fn run_v7m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
 #[inline(always)]
 fn run_helium<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8], scratch: &mut [i8]) -> bool {
     use crate::helium;
-    use Operands::{InPlaceWith, One, Two};
+    use Operands::{InPlace, InPlaceWith, One, Two};
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => helium::conv2d(op, x, output, scratch),
         (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
@@ -178,6 +178,11 @@ fn run_helium<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut 
         (Op::AvgPool(op), One(x)) if has(OPS, OpKind::AvgPool) => helium::avg_pool(op, x, output),
         (Op::Add(op), Two(a, b)) if has(OPS, OpKind::Add) => helium::add(op, a, b, output),
         (Op::Add(op), InPlaceWith(b)) if has(OPS, OpKind::Add) => helium::add_in_place(op, b, output),
+        (Op::Mul(op), Two(a, b)) if has(OPS, OpKind::Mul) => helium::mul(op, a, b, output),
+        (Op::Mul(op), InPlaceWith(b)) if has(OPS, OpKind::Mul) => helium::mul_in_place(op, b, output),
+        (Op::MaxPool(op), One(x)) if has(OPS, OpKind::MaxPool) => helium::max_pool(op, x, output),
+        (Op::Lut(op), One(x)) if has(OPS, OpKind::Lut) => helium::lut(op, x, output),
+        (Op::Lut(op), InPlace) if has(OPS, OpKind::Lut) => helium::lut_in_place(op, output),
         (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }
     true

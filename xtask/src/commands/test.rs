@@ -97,7 +97,8 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
         firmware(work, run, &name);
     }
     for (target, features) in NO_PANIC {
-        run.step(&format!("no panic can be reached, {target}"), || no_panic(work, target, features));
+        let name = format!("no panic can be reached, {target} {features}");
+        run.step(name.trim_end(), || no_panic(work, target, features));
     }
     with_burn(work, run, &burn, quick);
     run.step("Burn devices agree", || Outcome::skipped("a build of its own: cargo xtask test --devices"));
@@ -173,11 +174,12 @@ fn emulated_kernels(work: &Workplace, target: &str, qemu: &str, cpu: &str) -> Ou
 }
 
 /// Targets of the device crates that are linked without a panic handler, and features of the program.
-const NO_PANIC: [(&str, &str); 4] = [
+const NO_PANIC: [(&str, &str); 5] = [
     ("thumbv6m-none-eabi", ""),
     ("thumbv7m-none-eabi", ""),
     ("thumbv7em-none-eabihf", ""),
     ("thumbv8m.main-none-eabihf", "niwaki/dsp"),
+    ("thumbv8m.main-none-eabihf", "niwaki/helium"),
 ];
 
 /// Links the whole runtime with a panic handler that does not exist: that fails if a panic can be reached.

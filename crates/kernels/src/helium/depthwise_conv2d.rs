@@ -159,7 +159,7 @@ pub(crate) fn depthwise_conv2d(op: &Conv2d<'_>, input: &[i8], output: &mut [i8],
         let (elements, row) = if band.is_empty() {
             (input.get(y * stride_y * pitch..).unwrap_or_default(), dilation_y * pitch)
         } else {
-            for (tap, to) in band.chunks_exact_mut(band_columns * channels).enumerate() {
+            for (tap, to) in band.chunks_exact_mut((band_columns * channels).max(1)).enumerate() {
                 let row = rows.position(y, tap).and_then(|row| input.get(row * pitch..(row + 1) * pitch));
                 pad_row(op, row, to);
             }

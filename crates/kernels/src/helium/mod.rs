@@ -12,6 +12,9 @@ mod conv2d;
 mod copy;
 mod depthwise_conv2d;
 mod fully_connected;
+mod lut;
+mod max_pool;
+mod mul;
 mod rows;
 
 pub(crate) use add::{add, add_in_place};
@@ -21,3 +24,6 @@ pub(crate) use block_fully_connected::block_fully_connected;
 pub(crate) use conv2d::conv2d;
 pub(crate) use depthwise_conv2d::depthwise_conv2d;
 pub(crate) use fully_connected::fully_connected;
+pub(crate) use lut::{lut, lut_in_place};
+pub(crate) use max_pool::max_pool;
+pub(crate) use mul::{mul, mul_in_place};

@@ -1,6 +1,6 @@
 //! What a kernel's loops run over, as numbers that its cost is a sum of.
 
-use super::Job;
+use super::{Job, vectors, wide};
 use niwaki_blob::OpKind;
 use std::ops::Range;
 
@@ -60,8 +60,26 @@ pub(crate) fn directions() -> Vec<Vec<Change>> {
     ]
 }
 
-/// The numbers, none negative. The first is 1.
-pub(crate) fn features(job: &Job, tile: Tile) -> Vec<f64> {
+/// The numbers of a job, none negative. The first is 1.
+pub(crate) type Features = fn(&Job, Tile) -> Vec<f64>;
+
+/// Those that tell what a core's kernels take.
+pub(crate) fn of(core: &str) -> Features {
+    match core {
+        "cortex-m55" => |job, tile| vectors::features(job).map_or_else(|| features(job, tile), numbers),
+        "cortex-a53" | "cortex-a72" => {
+            |job, tile| wide::features(job, false).map_or_else(|| features(job, tile), numbers)
+        }
+        "cortex-a76" => |job, tile| wide::features(job, true).map_or_else(|| features(job, tile), numbers),
+        _ => features,
+    }
+}
+
+fn numbers(list: Vec<usize>) -> Vec<f64> {
+    list.into_iter().map(|value| value as f64).collect()
+}
+
+fn features(job: &Job, tile: Tile) -> Vec<f64> {
     let list = match job.kind {
         OpKind::Conv2d | OpKind::PackedConv2d | OpKind::SparseConv2d | OpKind::BlockConv2d => convolution(job, tile),
         OpKind::DepthwiseConv2d | OpKind::PackedDepthwiseConv2d => depthwise(job, tile),
@@ -77,7 +95,7 @@ pub(crate) fn features(job: &Job, tile: Tile) -> Vec<f64> {
         OpKind::Softmax | OpKind::LayerNorm => vec![1, job.output[0] * job.output[1], job.output.iter().product()],
         OpKind::Concat | OpKind::Pad | OpKind::Transpose | OpKind::Embedding => copy(job),
     };
-    list.into_iter().map(|value| value as f64).collect()
+    numbers(list)
 }
 
 /// Tiles of pixels.
@@ -91,7 +109,7 @@ fn ones(number: usize) -> usize {
 }
 
 /// Along an axis the outputs whose windows lie inside the input.
-fn inside(job: &Job, axis: usize) -> Range<usize> {
+pub(super) fn inside(job: &Job, axis: usize) -> Range<usize> {
     let (kernel, stride, dilation, before) =
         (job.window[axis], job.window[2 + axis], job.window[4 + axis], job.window[6 + axis]);
     let extent = dilation * (kernel - 1) + 1;

@@ -2,7 +2,7 @@
 
 use super::{
     Job,
-    features::{STARTS, Tile, directions, features},
+    features::{Features, STARTS, Tile, directions},
 };
 
 /// What an error counts: relative ones, and those of large layers a little more, as models are made of them.
@@ -13,26 +13,32 @@ fn weight(cost: f64) -> f64 {
 /// A kernel's cost as a sum of its features.
 #[derive(Clone, Debug)]
 pub(crate) struct Fit {
+    features: Features,
     tile: Tile,
     factors: Vec<f64>,
 }
 
 impl Fit {
     /// Fits to measured costs, so that the squares of weighted errors are small. None where there are no samples.
-    pub(crate) fn new(samples: &[(&Job, f64)]) -> Option<Self> {
-        let searched = STARTS.iter().filter_map(|start| Self::from(samples, *start));
+    pub(crate) fn new(samples: &[(&Job, f64)], features: Features) -> Option<Self> {
+        // Where tiles make no difference, there is nothing to search.
+        let [first, second, ..] = STARTS;
+        if samples.iter().all(|(job, _)| features(job, first) == features(job, second)) {
+            return Self::with(samples, features, first).map(|(fit, _)| fit);
+        }
+        let searched = STARTS.iter().filter_map(|start| Self::from(samples, features, *start));
         searched.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(fit, _)| fit)
     }
 
     /// Searches from a tile on.
-    fn from(samples: &[(&Job, f64)], start: Tile) -> Option<(Self, f64)> {
-        let mut best = Self::with(samples, start)?;
+    fn from(samples: &[(&Job, f64)], features: Features, start: Tile) -> Option<(Self, f64)> {
+        let mut best = Self::with(samples, features, start)?;
         // One direction after the other; a second time, as they depend on each other.
         for direction in directions().iter().chain(&directions()) {
             for step in direction {
                 let tile = step(best.0.tile);
                 if tile != best.0.tile
-                    && let Some(other) = Self::with(samples, tile).filter(|other| other.1 < best.1 * 0.999)
+                    && let Some(other) = Self::with(samples, features, tile).filter(|other| other.1 < best.1 * 0.999)
                 {
                     best = other;
                 }
@@ -43,11 +49,11 @@ impl Fit {
 
     /// The cost of a job of the same kernel.
     pub(crate) fn cost(&self, job: &Job) -> f64 {
-        features(job, self.tile).iter().zip(&self.factors).map(|(feature, factor)| feature * factor).sum()
+        (self.features)(job, self.tile).iter().zip(&self.factors).map(|(feature, factor)| feature * factor).sum()
     }
 
     /// With this tile, and the sum of squared errors.
-    fn with(samples: &[(&Job, f64)], tile: Tile) -> Option<(Self, f64)> {
+    fn with(samples: &[(&Job, f64)], features: Features, tile: Tile) -> Option<(Self, f64)> {
         let rows: Vec<Vec<f64>> = samples
             .iter()
             .map(|(job, cost)| features(job, tile).into_iter().map(|feature| feature * weight(*cost)).collect())
@@ -71,7 +77,7 @@ impl Fit {
         let solution = not_negative(&gram, &target);
         let factors =
             solution.iter().zip(&scale).map(|(x, scale)| if *scale > 0.0 { x / scale } else { 0.0 }).collect();
-        let fit = Self { tile, factors };
+        let fit = Self { features, tile, factors };
         let error = samples.iter().map(|(job, cost)| ((fit.cost(job) - cost) * weight(*cost)).powi(2)).sum();
         Some((fit, error))
     }

@@ -1,6 +1,11 @@
 //! A core's measurements: one line for each operation.
 
-use super::{Cost, Job, fit::Fit};
+use super::{
+    Cost, Job,
+    features::{self, Features},
+    fit::Fit,
+    wide,
+};
 use crate::repack::{Form, Weights};
 use niwaki_blob::{Op, OpKind};
 use std::{
@@ -220,9 +225,14 @@ impl Table {
     /// sure to pay; the first where nothing was measured. `None` if there are none.
     pub fn choose(&self, jobs: &[Job]) -> Option<usize> {
         let cost = |job: &Job| {
+            // What was measured needs no prediction. Models' layers are predicted all the same: they check that.
+            let same = |sample: &&Sample| sample.set == Set::Fit && sample.job == *job;
+            if let Some(sample) = self.samples.iter().find(same) {
+                return Some(sample.cost());
+            }
             let cost = self.kernel(job)?;
-            // Two predictions that are as good as equal say nothing.
-            let doubt = if job.blocks.is_some() { DOUBT } else { 1.0 };
+            // Two predictions that are as good as equal say nothing, unless both are nearly exact.
+            let doubt = if job.blocks.is_some() && !self.exact(job) { DOUBT } else { 1.0 };
             Some(Cost { instructions: cost.instructions * doubt, cycles: cost.cycles.map(|cycles| cycles * doubt) })
         };
         let known = jobs.iter().enumerate().filter_map(|(at, job)| Some((at, cost(job)?)));
@@ -242,25 +252,36 @@ impl Table {
         let kernels = self.kernels();
         // Where only the one with its terms side by side was measured, it is the nearest.
         let near = || kernels.get(job.kind.name()).filter(|_| job.kind == OpKind::MatMul);
-        kernels.get(&job.kernel()).or_else(near)
+        kernels.get(&self.name(job)).or_else(near)
+    }
+
+    /// What a job's costs are fitted together with: all of a kind and layout, where the loops are known.
+    fn name(&self, job: &Job) -> String {
+        if self.exact(job) { job.layout() } else { job.kernel() }
+    }
+
+    /// Whether predictions are nearly exact, as it is known how the core's kernels go through a job.
+    fn exact(&self, job: &Job) -> bool {
+        self.core.starts_with("cortex-a") && wide::features(job, false).is_some()
     }
 
     fn kernels(&self) -> &BTreeMap<String, Kernel> {
         self.kernels.get_or_init(|| {
+            let features = features::of(&self.core);
             let mut parts: BTreeMap<String, Vec<&Sample>> = BTreeMap::new();
             for sample in self.samples.iter().filter(|sample| sample.set == Set::Fit) {
-                parts.entry(sample.job.kernel()).or_default().push(sample);
+                parts.entry(self.name(&sample.job)).or_default().push(sample);
             }
-            parts.into_iter().filter_map(|(name, samples)| Some((name, fitted(&samples)?))).collect()
+            parts.into_iter().filter_map(|(name, samples)| Some((name, fitted(&samples, features)?))).collect()
         })
     }
 }
 
-fn fitted(samples: &[&Sample]) -> Option<Kernel> {
+fn fitted(samples: &[&Sample], features: Features) -> Option<Kernel> {
     let of = |cost: &dyn Fn(&Sample) -> Option<u64>| {
         let points: Option<Vec<(&Job, f64)>> =
             samples.iter().map(|sample| Some((&sample.job, cost(sample)? as f64))).collect();
-        Fit::new(&points?)
+        Fit::new(&points?, features)
     };
     let view = samples.iter().map(|sample| sample.view as f64).sum::<f64>() / samples.len() as f64;
     Some(Kernel { instructions: of(&|sample| Some(sample.instructions))?, cycles: of(&|sample| sample.cycles), view })
