@@ -10,6 +10,7 @@ mod data;
 mod elf;
 mod estimate;
 mod firmware;
+mod fit;
 mod install;
 mod layers;
 mod logs;

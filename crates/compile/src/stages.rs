@@ -6,7 +6,7 @@ use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
 use niwaki_pack::artefact::{EvalSet, Layer};
 use niwaki_plan::Plan;
-use niwaki_quantise::{Method, QuantisedGraph, quantise};
+use niwaki_quantise::{Method, QuantisedGraph, Range, quantise};
 use niwaki_train::{GraphModule, Metric};
 
 /// Samples per batch where none are learnt from.
@@ -66,6 +66,16 @@ pub(crate) fn calibrated(
     recipe: &Quantise,
     device: &Device,
 ) -> Result<QuantisedGraph, CompileError> {
+    Ok(quantise(folded, &calibrated_ranges(folded, data, recipe, device)?)?)
+}
+
+/// The range of every value of a graph without batch normalisation.
+pub(crate) fn calibrated_ranges(
+    folded: &Graph,
+    data: &DataSet,
+    recipe: &Quantise,
+    device: &Device,
+) -> Result<Vec<Range>, CompileError> {
     let module = GraphModule::new(folded, device)?;
     let mut histograms = niwaki_quantise::Calibration::new(folded.values.len());
     let seen = data.train.slice(0..recipe.samples.min(data.train.len()));
@@ -79,7 +89,7 @@ pub(crate) fn calibrated(
     if let Some(input) = data.input {
         ranges[folded.inputs[0].0] = input.range();
     }
-    Ok(quantise(folded, &ranges)?)
+    Ok(ranges)
 }
 
 /// Runs samples through a blob on the host.
