@@ -5,10 +5,11 @@ use crate::{
     board::{self, Board},
     cargo::cargo,
     commands::setup,
+    fit::check,
     output, progress,
     rules::Dependencies,
     sample,
-    steps::{Outcome, Run, check, tests},
+    steps::{self, Outcome, Run, tests},
     workplace::Workplace,
 };
 use anyhow::{Context, ensure};
@@ -24,13 +25,16 @@ pub(crate) struct Args {
     /// Instead, build Burn's flex, ndarray and wgpu devices in target/devices and check that they agree
     #[arg(long, conflicts_with = "quick")]
     devices: bool,
+    /// Only steps whose names hold this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Install nothing; fail if something is missing
     #[arg(long)]
     no_setup: bool,
 }
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
-    let mut run = Run::default();
+    let mut run = Run { only: args.only.clone(), ..Run::default() };
     run.step("setup", || {
         let needs = setup::test_needs(work, args.devices);
         needs.and_then(|needs| setup::ready(&needs, args.no_setup)).into()
@@ -63,8 +67,8 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     run.step("dependency rules, host", || broken(dependencies.map(|all| all.broken_rules())));
     run.step("dependency rules, boards", || broken(Dependencies::read(&boards).map(|all| all.broken_on_boards())));
     run.step("costs are of these kernels", || broken(sources::stale(work)));
-    run.step("formatting, host", || check(cargo(&work.root).args(["fmt", "--all", "--check"]), "cargo fmt"));
-    run.step("formatting, boards", || check(cargo(&boards).args(["fmt", "--all", "--check"]), "cargo fmt"));
+    run.step("formatting, host", || steps::check(cargo(&work.root).args(["fmt", "--all", "--check"]), "cargo fmt"));
+    run.step("formatting, boards", || steps::check(cargo(&boards).args(["fmt", "--all", "--check"]), "cargo fmt"));
     run.step("lints, crates without Burn", || clippy(&work.root, &free, &["--all-targets"]));
     run.step("lints, boards on this machine", || clippy(&boards, &host_boards(work), &["--all-targets"]));
     run.step("tests, crates without Burn", || {
@@ -91,7 +95,7 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     run.step("documentation", || {
         let mut command = cargo(&work.root);
         command.args(["doc", "--no-deps"]).args(packages(&free)).env("RUSTDOCFLAGS", "-D warnings");
-        check(&mut command, "cargo doc")
+        steps::check(&mut command, "cargo doc")
     });
     for name in board::all(work) {
         firmware(work, run, &name);
@@ -126,6 +130,10 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     for (model, board) in [("digits", "host"), ("digits", board::DEFAULT), ("digits-vit", board::DEFAULT)] {
         slow(&format!("deploy {model} on {board}"), &|| deploy(work, model, board).into());
     }
+    slow("fit digits: two cores", &|| check::cores(work).into());
+    slow("fit digits: other ends", &|| check::ends(work).into());
+    slow("fit digits: killed and resumed", &|| check::resumed(work).into());
+    slow("fit digits: a sweep by two machines", &|| check::sweep(work).into());
     for board in STM32_AND_PI {
         slow(&format!("digits on {board}"), &|| run_digits(work, board).into());
     }
@@ -143,7 +151,7 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     let real: Vec<String> = board::all(work).into_iter().filter(real).collect();
     for board in real.iter().map(String::as_str).chain([board::DEFAULT, "b-l475e-iot01a"]) {
         slow(&format!("budgets of digits on {board}"), &|| {
-            check(xtask(work).args(["size", "digits", "--board", board]), "cargo xtask size digits")
+            steps::check(xtask(work).args(["size", "digits", "--board", board]), "cargo xtask size digits")
         });
     }
 }
@@ -187,7 +195,7 @@ fn no_panic(work: &Workplace, target: &str, features: &str) -> Outcome {
     let mut command = cargo(&work.root);
     command.args(["build", "--release", "--target", target, "--features", features, "--manifest-path"]);
     command.arg("crates/runtime/tests/no_panic/Cargo.toml").arg("--target-dir").arg(work.target().join("no-panic"));
-    check(&mut command, "linking without panics")
+    steps::check(&mut command, "linking without panics")
 }
 
 fn broken(rules: anyhow::Result<Vec<String>>) -> Outcome {
@@ -205,7 +213,7 @@ fn packages(names: &[String]) -> impl Iterator<Item = String> {
 fn clippy(folder: &Path, names: &[String], more: &[&str]) -> Outcome {
     let mut command = cargo(folder);
     command.arg("clippy").args(more).args(packages(names)).args(["--", "-D", "warnings"]);
-    check(&mut command, "cargo clippy")
+    steps::check(&mut command, "cargo clippy")
 }
 
 /// What is linted and tested on this machine: the boards that are processes, and what all boards share.
@@ -233,8 +241,8 @@ fn firmware(work: &Workplace, run: &mut Run, name: &str) {
     };
     let mut lints = with_blob("clippy");
     lints.args(["--", "-D", "warnings"]);
-    run.step(&format!("lints, {name}"), || check(&mut lints, "cargo clippy"));
-    run.step(&format!("firmware, {name}"), || check(&mut with_blob("build"), "building firmware"));
+    run.step(&format!("lints, {name}"), || steps::check(&mut lints, "cargo clippy"));
+    run.step(&format!("firmware, {name}"), || steps::check(&mut with_blob("build"), "building firmware"));
 }
 
 /// This program, as one types it: cargo may have to build it anew after the steps before.

@@ -5,6 +5,7 @@
 //! have in common, and several machines make the same points.
 
 pub(crate) mod budget;
+pub(crate) mod check;
 pub(crate) mod measure;
 pub(crate) mod node;
 pub(crate) mod page;

@@ -53,7 +53,7 @@ impl Sweep {
         );
         charts.into_iter().for_each(|chart| page += &chart);
         page += "<table>\n<tr><th>point<th>";
-        let _ = write!(page, "{}<th>flash<th>RAM<th>parameters<th>{}</tr>\n", self.unit, escaped(&self.metric));
+        let _ = writeln!(page, "{}<th>flash<th>RAM<th>parameters<th>{}</tr>", self.unit, escaped(&self.metric));
         let mut row = |name: &str, taken: Option<super::budget::Taken>, parameters: u64, quality: f64| {
             let cell = |value: Option<u64>| value.map_or("-".into(), thousands);
             let (work, flash) = (cell(taken.map(|taken| taken.work)), cell(taken.and_then(|taken| taken.flash)));
