@@ -6,6 +6,7 @@ use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
 use niwaki_pack::artefact::{EvalSet, Layer};
 use niwaki_plan::Plan;
+use niwaki_prune::silence_dead;
 use niwaki_quantise::{Method, QuantisedGraph, Range, quantise};
 use niwaki_train::{GraphModule, Metric};
 
@@ -46,8 +47,12 @@ pub fn quantise_and_pack(
     recipe_hash: [u8; 32],
     device: &Device,
 ) -> Result<Int8, CompileError> {
-    let folded = fold_batch_norm(graph);
-    let quantised = calibrated(&folded, data, recipe, device)?;
+    // What is dead must neither widen a range nor leave the rounding of its constants behind: then int8 with and without
+    // dead channels is the same, bit for bit.
+    let (live, full) = silence_dead(graph)?;
+    let folded = fold_batch_norm(&full);
+    let ranges = calibrated_ranges(&fold_batch_norm(&live), data, recipe, device)?;
+    let quantised = quantise(&folded, &ranges)?;
     let plan = niwaki_plan::plan(&quantised)?;
     let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
     let (eval, outputs) = run(&blob, &plan, &data.test)?;
