@@ -170,7 +170,7 @@ pub fn train<M: Module>(
     let graph = {
         let (_, mut bench) = street::bench(project, context, &data, &teacher)?;
         bench.teacher = Some(teacher.clone());
-        let config = bench.config(&cut, &masked, epochs);
+        let config = bench.config(&cut, &masked, epochs)?;
         let (samples, device, progress) = (bench.data, bench.device, &mut bench.progress);
         let trained = niwaki_train::fit(&cut, samples, &config, device, &mut |at| progress("fit", at))?;
         match quantise.epochs {
