@@ -12,15 +12,15 @@ const ROWS: usize = 128 * 1024;
 /// Bytes of packed filters.
 const SLICES: usize = 64 * 1024;
 
-/// The filters of [`STEP`] neighbouring channels.
+/// The filters of [`STEP`] neighbouring channels: biases, halves of multipliers and weights, one behind the other.
+#[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "not every instruction set asks for all"))]
 #[derive(Clone, Copy)]
 pub(crate) struct Slice {
     pub(crate) bias: *const i32,
     pub(crate) half_multipliers: *const i32,
     /// [`STEP`] per tap.
     pub(crate) weights: *const i8,
-    /// Whether no weight is -128; AVX2 has no use for it.
-    #[cfg_attr(target_arch = "x86_64", allow(dead_code, reason = "not every instruction set asks"))]
+    /// Whether no weight is -128.
     pub(crate) pairs_fit: bool,
 }
 
