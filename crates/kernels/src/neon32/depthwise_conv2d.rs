@@ -123,6 +123,8 @@ unsafe extern "C" {
 }
 
 impl Taps for Neon {
+    const TWO_ROWS: bool = false;
+
     #[inline]
     unsafe fn run(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
         let Some(input) = run.rows.first().copied() else { return };
