@@ -133,7 +133,10 @@ unsafe fn two_rows<const ROWS: usize, const PAIRS: bool>(
                     if $number + 3 >= ROWS {
                         acc[1] = row_of_taps::<PAIRS>(acc[1], $number + 3 - ROWS, x, before, &w);
                     }
-                    before = x[2];
+                    #[allow(unused_assignments, reason = "the last row has none after it")]
+                    {
+                        before = x[2];
+                    }
                 }
             };
         }
