@@ -99,12 +99,6 @@ fn prunes_shortly<M: Module>(project: &Project<M>) {
 }
 
 #[test]
-fn keyword_spotting() {
-    as_recorded(&kws::project(), 0.90);
-    prunes_shortly(&kws::project());
-}
-
-#[test]
 fn image_classification() {
     as_recorded(&ic::project(), 0.85);
     prunes_shortly(&ic::project());

@@ -31,6 +31,8 @@ mod cli;
 mod committed;
 pub mod engine;
 mod error;
+pub mod fit;
+mod fit_cli;
 mod project;
 mod recipe;
 mod stages;
