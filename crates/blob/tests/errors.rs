@@ -42,7 +42,7 @@ fn truncated() {
 #[test]
 fn not_a_blob_and_version() {
     assert_eq!(sealed(|blob| blob[0] = b'n'), Some(ReadError::NotABlob));
-    assert_eq!(sealed(|blob| blob[5] = 1), Some(ReadError::Version { found: 259 }));
+    assert_eq!(sealed(|blob| blob[5] = 1), Some(ReadError::Version { found: 260 }));
 }
 
 #[test]

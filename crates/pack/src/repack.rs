@@ -316,6 +316,7 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         OpKind::PackedDepthwiseConv2d => depthwise(&weights.weights, bias.len()),
         OpKind::PackedConv2d | OpKind::PackedFullyConnected => weights.rows().dense(rows),
         OpKind::SparseConv2d => weights.rows().streams(rows, CONV_STEP),
+        OpKind::SparseFullyConnected if rows == 2 => weights.rows().pair_streams(FULLY_CONNECTED_STEP),
         OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
         OpKind::InterleavedFullyConnected => weights.rows().interleaved(),
         OpKind::SparseInterleavedFullyConnected => weights.rows().interleaved_streams(INTERLEAVED_STEP),
@@ -324,7 +325,12 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
     Some(Layout {
         form,
         weights,
-        rules: rules(bias, rule.multipliers, rows),
+        // Blocks of two rows come in groups of four.
+        rules: rules(
+            bias,
+            rule.multipliers,
+            if form.kind == OpKind::SparseFullyConnected && rows == 2 { 4 } else { rows },
+        ),
         multipliers: Vec::new(),
         index: Vec::new(),
     })

@@ -214,6 +214,7 @@ fn connected(job: &Job, tile: Tile) -> Vec<usize> {
         groups,
         outputs,
         job.blocks.unwrap_or(groups * steps),
+        job.fours,
         outputs * steps,
         outputs % tile.outputs,
         (outputs % tile.outputs) * steps,

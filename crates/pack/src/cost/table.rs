@@ -63,13 +63,15 @@ pub const COLUMNS: &str =
 impl Sample {
     /// As a line of a table.
     pub fn line(&self) -> String {
-        let Job { kind, input, output, window, groups, rows, blocks } = &self.job;
+        let Job { kind, input, output, window, groups, rows, blocks, fours } = &self.job;
         let by = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         let set = match &self.set {
             Set::Fit => "fit",
             Set::Model(name) => name,
         };
-        let blocks = blocks.map(|blocks| blocks.to_string()).unwrap_or_default();
+        // "300", or "200+100" where the last are of four rows instead of two.
+        let more = if *fours > 0 { format!("+{fours}") } else { String::new() };
+        let blocks = blocks.map(|blocks| blocks.to_string() + &more).unwrap_or_default();
         let cycles = self.cycles.map(|cycles| cycles.to_string()).unwrap_or_default();
         format!(
             "{set},{},{},{},{},{},{},{},{groups},{rows},{blocks},{},{cycles},{}",
@@ -101,7 +103,8 @@ impl Sample {
             window: by(window)?,
             groups: groups.parse().ok()?,
             rows: rows.parse().ok()?,
-            blocks: blocks.parse().ok(),
+            blocks: blocks.split('+').next().and_then(|blocks| blocks.parse().ok()),
+            fours: blocks.split_once('+').and_then(|(_, fours)| fours.parse().ok()).unwrap_or(0),
         };
         Some(Self {
             set,
