@@ -179,6 +179,9 @@ impl Board {
         let names: Vec<String> = self.spec.runners.keys().cloned().collect();
         let unknown = || names::unknown(&format!("runner of {}", self.spec.name), choice, &names);
         self.spec.runner = runner.with_context(unknown)?;
+        if let Some(core) = self.spec.runner.core() {
+            self.spec.core = core.to_string();
+        }
         self.choice = Some(choice.into());
         Ok(self)
     }
@@ -422,5 +425,15 @@ args = ["-display", "none"]
         assert_eq!(wrong, "--host means nothing to b, which is run by QEMU (mps2-an386)");
         assert!(error(&format!("{GOOD}[runners.p]\nkind = \"process\"\n")).contains("`process` runs a process"));
         assert!(error(&format!("{GOOD}[runners.p]\n{PROBE}").replace("0483:", "")).contains("no USB identity"));
+    }
+
+    #[test]
+    fn a_runner_may_have_another_core() {
+        let pi = "name = \"p\"\ndescription = \"a Pi\"\ntarget = \"aarch64-unknown-linux-musl\"\ncore = \"cortex-a72\"\n\
+                  silicon = false\n[runner]\nkind = \"process\"\n[runners.five]\nkind = \"ssh\"\ncore = \"cortex-a76\"\n\
+                  [runners.three]\nkind = \"qemu-user\"\ncpu = \"cortex-a53\"\n[runners.ssh]\nkind = \"ssh\"\n";
+        let core = |runner| board(pi).with(runner).unwrap().spec.core;
+        assert_eq!([None, Some("ssh")].map(core), ["cortex-a72"; 2]);
+        assert_eq!([Some("five"), Some("three")].map(core), ["cortex-a76", "cortex-a53"]);
     }
 }

@@ -23,8 +23,9 @@ pub fn repack(bytes: &[u8], isa: Isa) -> Result<AlignedBytes, WriteError> {
         Isa::V7m => "cortex-m3",
         Isa::V6m => "cortex-m0",
         Isa::Helium => "cortex-m55",
-        // One blob for cores with and without dot products: it is packed before it is known where it runs.
-        Isa::Neon | Isa::NeonDot => "cortex-a72",
+        // A blob for either runs on both: what takes least differs.
+        Isa::Neon => "cortex-a72",
+        Isa::NeonDot => "cortex-a76",
         _ => "",
     };
     repack_for(bytes, isa, usual)

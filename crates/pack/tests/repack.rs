@@ -2,7 +2,7 @@
 
 use niwaki_blob::{AlignedBytes, Blob, Interface, Manifest, OpKind, OpRecord, TensorRecord, Writer};
 use niwaki_kernels::{ALL_OPS, Isa, Operands, problem::Random, run};
-use niwaki_pack::repack;
+use niwaki_pack::{repack, repack_for};
 
 /// A convolution, a depthwise one, one with two of three blocks empty, one with groups, and a fully connected layer.
 fn network(random: &mut Random, shift: u8) -> AlignedBytes {
@@ -95,8 +95,8 @@ fn arm64_gets_block_weights_where_they_are_cheaper() {
     let plain = network(random, 0);
     let input: Vec<i8> = (0..126).map(|_| random.int8()).collect();
     let blocks = repack(&plain, Isa::Neon).unwrap();
-    // One blob for cores with and without dot products.
-    assert_eq!(blocks[..], repack(&plain, Isa::NeonDot).unwrap()[..]);
+    let dot = repack(&plain, Isa::NeonDot).unwrap();
+    assert_eq!(dot[..], repack_for(&plain, Isa::NeonDot, "cortex-a76").unwrap()[..]);
     let again = repack(&blocks, Isa::Neon).unwrap();
     let (plain, blocks) = (Blob::read(&plain).unwrap(), Blob::read(&blocks).unwrap());
     use OpKind::{BlockConv2d, Conv2d, DepthwiseConv2d, FullyConnected};
@@ -104,6 +104,7 @@ fn arm64_gets_block_weights_where_they_are_cheaper() {
     assert!(blocks.scratch_bytes() > 0);
     assert_eq!(solve(&plain, &input), solve(&blocks, &input));
     assert_eq!(solve(&plain, &input), solve(&Blob::read(&again).unwrap(), &input));
+    assert_eq!(solve(&plain, &input), solve(&Blob::read(&dot).unwrap(), &input));
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub(crate) enum Runner {
     Ssh {
         /// `pi@raspberrypi.local`; `--host` says otherwise.
         host: Option<String>,
+        /// Its core, where that is not the board's usual one: decides how layers are laid out.
+        core: Option<String>,
     },
 }
 
@@ -59,6 +61,15 @@ impl Runner {
             Self::ProbeRs { .. } => "probe-rs",
             Self::Uf2 { .. } => "uf2",
             Self::Ssh { .. } => "ssh",
+        }
+    }
+
+    /// The core that it runs on, where that is not simply the board's.
+    pub(crate) fn core(&self) -> Option<&str> {
+        match self {
+            Self::QemuUser { cpu } => Some(cpu),
+            Self::Ssh { core, .. } => core.as_deref(),
+            _ => None,
         }
     }
 
@@ -85,7 +96,7 @@ impl Runner {
             Self::QemuUser { cpu } => format!("QEMU (a process, {cpu})"),
             Self::ProbeRs { chip, .. } => format!("probe-rs ({chip})"),
             Self::Uf2 { .. } => "UF2".into(),
-            Self::Ssh { host } => format!("ssh ({})", host.as_deref().unwrap_or("--host")),
+            Self::Ssh { host, .. } => format!("ssh ({})", host.as_deref().unwrap_or("--host")),
         }
     }
 

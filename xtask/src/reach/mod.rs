@@ -51,7 +51,7 @@ pub(crate) struct Way {
 pub(crate) fn expect(board: &Board) -> anyhow::Result<()> {
     match &board.spec.runner {
         Runner::ProbeRs { usb, .. } => serial::open(&serial::find(board.place.port.as_deref(), usb)?).map(|_| ()),
-        Runner::Ssh { host } => host_of(board, host.as_deref()).map(|_| ()),
+        Runner::Ssh { host, .. } => host_of(board, host.as_deref()).map(|_| ()),
         // A Pico may yet have to be put into its boot loader; the others are programs.
         Runner::Uf2 { .. } | Runner::Qemu { .. } | Runner::Process {} | Runner::QemuUser { .. } => Ok(()),
     }
@@ -78,7 +78,7 @@ pub(crate) fn reach(board: &Board, firmware: &Path, blob: &Path) -> anyhow::Resu
             let (port, open) = serial::wait(board.place.port.as_deref(), usb)?;
             serial::reached(port, open)
         }
-        Runner::Ssh { host } => {
+        Runner::Ssh { host, .. } => {
             let host = host_of(board, host.as_deref())?;
             let mut reached = process(&mut ssh::command(host, firmware, blob)?, &format!("ssh ({host})"))?;
             // What was copied there is removed when the program there has ended.

@@ -1,6 +1,6 @@
 //! What a kernel's loops run over, as numbers that its cost is a sum of.
 
-use super::{Job, vectors};
+use super::{Job, vectors, wide};
 use niwaki_blob::OpKind;
 use std::ops::Range;
 
@@ -67,6 +67,10 @@ pub(crate) type Features = fn(&Job, Tile) -> Vec<f64>;
 pub(crate) fn of(core: &str) -> Features {
     match core {
         "cortex-m55" => |job, tile| vectors::features(job).map_or_else(|| features(job, tile), numbers),
+        "cortex-a53" | "cortex-a72" => {
+            |job, tile| wide::features(job, false).map_or_else(|| features(job, tile), numbers)
+        }
+        "cortex-a76" => |job, tile| wide::features(job, true).map_or_else(|| features(job, tile), numbers),
         _ => features,
     }
 }

@@ -165,11 +165,6 @@ impl Job {
     pub fn kernel(&self) -> String {
         let [tall, wide, down, right, apart, aside, above, left] = self.window;
         let (single, plain) = ((tall, wide) == (1, 1), (apart, aside) == (1, 1));
-        let layout = match (self.rows, self.blocks) {
-            (0, _) => String::new(),
-            (rows, None) => format!(" {rows}x4 dense"),
-            (rows, Some(_)) => format!(" {rows}x4 sparse"),
-        };
         let shape = match self.kind {
             OpKind::Conv2d if self.groups > 1 => " grouped",
             OpKind::Conv2d | OpKind::PackedConv2d | OpKind::SparseConv2d | OpKind::BlockConv2d => {
@@ -198,7 +193,17 @@ impl Job {
             OpKind::AvgPool | OpKind::MaxPool if self.output[0] * self.output[1] == 1 => " whole",
             _ => "",
         };
-        format!("{}{layout}{shape}", self.kind.name())
+        self.layout() + shape
+    }
+
+    /// The kind and the layout of its weights, in words.
+    pub(crate) fn layout(&self) -> String {
+        let name = self.kind.name();
+        match (self.rows, self.blocks) {
+            (0, _) => name.into(),
+            (rows, None) => format!("{name} {rows}x4 dense"),
+            (rows, Some(_)) => format!("{name} {rows}x4 sparse"),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod fit;
 mod job;
 mod table;
 mod vectors;
+mod wide;
 
 pub use job::Job;
 pub use table::{Alternatives, COLUMNS, CORES, Sample, Set, Table};

@@ -4,6 +4,7 @@ use super::{
     Cost, Job,
     features::{self, Features},
     fit::Fit,
+    wide,
 };
 use crate::repack::{Form, Weights};
 use niwaki_blob::{Op, OpKind};
@@ -208,14 +209,14 @@ impl Table {
 
     /// Predicts the kernel call alone; `None` where no such kernel was measured.
     pub fn kernel(&self, job: &Job) -> Option<Cost> {
-        let kernel = self.kernels().get(&job.kernel())?;
+        let kernel = self.kernels().get(&self.name(job))?;
         let cycles = kernel.cycles.as_ref().map(|fit| fit.cost(job));
         Some(Cost { instructions: kernel.instructions.cost(job), cycles })
     }
 
     /// Predicts an operation in a run: the kernel call, reading its record, finding its tensors.
     pub fn step(&self, job: &Job) -> Option<Cost> {
-        let kernel = self.kernels().get(&job.kernel())?;
+        let kernel = self.kernels().get(&self.name(job))?;
         let around = kernel.view + STEP;
         // What is around takes as many cycles for an instruction as the kernel does, near enough for so little.
         let cost = self.kernel(job)?;
@@ -227,9 +228,14 @@ impl Table {
     /// sure to pay; the first where nothing was measured. `None` if there are none.
     pub fn choose(&self, jobs: &[Job]) -> Option<usize> {
         let cost = |job: &Job| {
+            // What was measured needs no prediction. Models' layers are predicted all the same: they check that.
+            let same = |sample: &&Sample| sample.set == Set::Fit && sample.job == *job;
+            if let Some(sample) = self.samples.iter().find(same) {
+                return Some(sample.cost());
+            }
             let cost = self.kernel(job)?;
-            // Two predictions that are as good as equal say nothing.
-            let doubt = if job.blocks.is_some() { DOUBT } else { 1.0 };
+            // Two predictions that are as good as equal say nothing, unless both are nearly exact.
+            let doubt = if job.blocks.is_some() && !self.exact(job) { DOUBT } else { 1.0 };
             Some(Cost { instructions: cost.instructions * doubt, cycles: cost.cycles.map(|cycles| cycles * doubt) })
         };
         let known = jobs.iter().enumerate().filter_map(|(at, job)| Some((at, cost(job)?)));
@@ -244,12 +250,22 @@ impl Table {
         self.choose(&jobs).map(|at| forms[at])
     }
 
+    /// What a job's costs are fitted together with: all of a kind and layout, where the loops are known.
+    fn name(&self, job: &Job) -> String {
+        if self.exact(job) { job.layout() } else { job.kernel() }
+    }
+
+    /// Whether predictions are nearly exact, as it is known how the core's kernels go through a job.
+    fn exact(&self, job: &Job) -> bool {
+        self.core.starts_with("cortex-a") && wide::features(job, false).is_some()
+    }
+
     fn kernels(&self) -> &BTreeMap<String, Kernel> {
         self.kernels.get_or_init(|| {
             let features = features::of(&self.core);
             let mut parts: BTreeMap<String, Vec<&Sample>> = BTreeMap::new();
             for sample in self.samples.iter().filter(|sample| sample.set == Set::Fit) {
-                parts.entry(sample.job.kernel()).or_default().push(sample);
+                parts.entry(self.name(&sample.job)).or_default().push(sample);
             }
             parts.into_iter().filter_map(|(name, samples)| Some((name, fitted(&samples, features)?))).collect()
         })
