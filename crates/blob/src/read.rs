@@ -70,7 +70,8 @@ impl<'a> Blob<'a> {
         self.header.arena_bytes as usize
     }
 
-    /// Bytes that kernels need in the arena, after the activations.
+    /// Bytes of the arena behind the activations, for scratch that finds no room among them. Where it lies, each
+    /// operation's record says.
     pub fn scratch_bytes(&self) -> usize {
         self.header.scratch_bytes as usize
     }
