@@ -4,7 +4,7 @@ use super::{
     Cost, Job,
     features::{self, Features},
     fit::Fit,
-    wide,
+    vectors, wide,
 };
 use crate::repack::{Form, Weights};
 use niwaki_blob::{Op, OpKind};
@@ -235,7 +235,7 @@ impl Table {
             }
             let cost = self.kernel(job)?;
             // Two predictions that are as good as equal say nothing, unless both are nearly exact.
-            let doubt = if job.blocks.is_some() && !self.exact(job) { DOUBT } else { 1.0 };
+            let doubt = if job.blocks.is_some() && !self.sure(job) { DOUBT } else { 1.0 };
             Some(Cost { instructions: cost.instructions * doubt, cycles: cost.cycles.map(|cycles| cycles * doubt) })
         };
         let known = jobs.iter().enumerate().filter_map(|(at, job)| Some((at, cost(job)?)));
@@ -253,6 +253,12 @@ impl Table {
     /// What a job's costs are fitted together with: all of a kind and layout, where the loops are known.
     fn name(&self, job: &Job) -> String {
         if self.exact(job) { job.layout() } else { job.kernel() }
+    }
+
+    /// Whether two forms' predictions are near enough to the truth to be compared as they are.
+    fn sure(&self, job: &Job) -> bool {
+        let connected = matches!(job.kind, OpKind::PackedFullyConnected | OpKind::SparseFullyConnected);
+        self.exact(job) || connected || self.core == "cortex-m55" && vectors::features(job).is_some()
     }
 
     /// Whether predictions are nearly exact, as it is known how the core's kernels go through a job.

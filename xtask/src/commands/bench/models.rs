@@ -103,9 +103,9 @@ fn measure(work: &Workplace, rig: &Rig) -> anyhow::Result<Vec<Entry>> {
             let at = known[layer];
             let Count { instructions, cycles: estimated, .. } = counts[at];
             let outputs: usize = layer.output().iter().product();
-            let scratch = Blob::read(&blobs[at]).map_or(0, |blob| {
-                blob.records().iter().map(|record| record.scratch_range().len()).max().unwrap_or(0)
-            }) as u64;
+            let scratch = Blob::read(&blobs[at])
+                .map_or(0, |blob| blob.records().iter().map(|record| record.scratch_range().len()).max().unwrap_or(0))
+                as u64;
             let macs = (layer.terms() * outputs) as u64;
             let entry = Entry {
                 layer: Some(name.clone()),
