@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets up the machine, runs models and boards as processes, and reports what they measured.
 
 mod bench;
+mod benched;
 mod board;
 mod cargo;
 mod children;
@@ -19,6 +20,7 @@ mod model;
 mod names;
 mod output;
 mod package;
+mod page;
 mod progress;
 mod reach;
 mod report;

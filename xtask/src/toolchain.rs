@@ -99,11 +99,14 @@ impl std::fmt::Display for Need {
     }
 }
 
-/// Fails with one line if anything is missing.
-pub(crate) fn require(needs: &[Need]) -> anyhow::Result<()> {
+/// Fails with one line if anything is missing. `board` is the one that needs it, for what only real boards do.
+pub(crate) fn require(needs: &[Need], board: Option<&str>) -> anyhow::Result<()> {
     for need in needs {
         if let Some(fix) = need.check().fix {
-            let setup = if need.only_real_boards() { "cargo xtask setup --board BOARD" } else { "cargo xtask setup" };
+            let setup = match need.only_real_boards() {
+                true => format!("cargo xtask setup --board {}", board.unwrap_or("BOARD")),
+                false => "cargo xtask setup".into(),
+            };
             bail!("{need} is not installed; `{setup}` installs it, or by hand: {fix}");
         }
     }
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_missing_target_is_named_with_its_fix() {
-        let error = require(&[Need::Target("no-such-target".into())]).unwrap_err().to_string();
+        let error = require(&[Need::Target("no-such-target".into())], None).unwrap_err().to_string();
         assert!(error.starts_with("Rust target no-such-target is not installed; `cargo xtask setup`"), "{error}");
         assert!(error.ends_with("rustup target add no-such-target"), "{error}");
     }

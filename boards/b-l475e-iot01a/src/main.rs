@@ -9,7 +9,7 @@ use embassy_stm32::{
     rcc::{PllMul, PllPreDiv, PllRDiv, PllSource, Sysclk},
 };
 use niwaki_board::{Board, CycleCounter};
-use niwaki_stm32::{Layout, Usart, wait_states, within_reason};
+use niwaki_stm32::{Layout, Usart, alternate, pll_runs, within_reason};
 
 static BLOB: &[u8] = niwaki::include_blob!(env!("NIWAKI_BLOB"));
 
@@ -20,29 +20,19 @@ fn main() -> ! {
     static mut ARENA: niwaki::Arena<{ niwaki::arena_bytes(BLOB) }> = niwaki::Arena::new();
 
     full_speed();
-    if let Some(core) = cortex_m::Peripherals::take() {
-        let counter = CycleCounter::new(core.DCB, core.DWT, core.SYST, CLOCK_HZ);
-        // SAFETY: the HAL manages nothing else here, and its port's clock runs since `full_speed`.
-        let pins = unsafe { Peripherals::steal() };
-        let trigger = Output::new(pins.PB2, Level::Low, Speed::VeryHigh);
-        let serial = serial().nudged(counter.is_emulated());
-        let board = Board { name: "b-l475e-iot01a", serial, trigger, counter };
-        let Ok(()) = board.serve::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice());
-    }
-    // A UART is never closed.
-    loop {
-        cortex_m::asm::wfi();
-    }
+    let counter = CycleCounter::take(CLOCK_HZ);
+    // SAFETY: the HAL manages nothing else here, and its port's clock runs since `full_speed`.
+    let trigger = Output::new(unsafe { Peripherals::steal() }.PB2, Level::Low, Speed::VeryHigh);
+    let serial = serial().nudged(counter.is_emulated());
+    let board = Board { name: "b-l475e-iot01a", serial, trigger, counter };
+    board.serve_for_ever::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice())
 }
 
 /// 80 MHz from the internal oscillator of 16 MHz, buses too; four wait states (RM0351, 3.3.3 and 6.4).
 fn full_speed() {
     RCC.ahb2enr().modify(|clocks| clocks.set_gpioben(true));
     RCC.apb2enr().modify(|clocks| clocks.set_usart1en(true));
-    for pin in [6, 7] {
-        GPIOB.afr(0).modify(|functions| functions.set_afr(pin, 7));
-        GPIOB.moder().modify(|modes| modes.set_moder(pin, pac::gpio::vals::Moder::ALTERNATE));
-    }
+    [6, 7].into_iter().for_each(|pin| alternate(GPIOB, pin, 7));
     RCC.cr().modify(|cr| cr.set_hsion(true));
     within_reason(|| RCC.cr().read().hsirdy());
     RCC.pllcfgr().write(|pll| {
@@ -52,9 +42,7 @@ fn full_speed() {
         pll.set_pllr(PllRDiv::DIV2);
         pll.set_pllren(true);
     });
-    RCC.cr().modify(|cr| cr.set_pllon(true));
-    within_reason(|| RCC.cr().read().pllrdy());
-    wait_states(4);
+    pll_runs(4);
     RCC.cfgr().modify(|cfgr| cfgr.set_sw(Sysclk::PLL1_R));
 }
 

@@ -14,11 +14,7 @@ fn main() -> ! {
     static mut ARENA: niwaki::Arena<{ niwaki::arena_bytes(BLOB) }> = niwaki::Arena::new();
 
     let board = Board { name: "microbit", serial: Uart::new(), trigger: LedRow::new(), counter: Timer0::new() };
-    let Ok(()) = board.serve::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice());
-    // A UART is never closed.
-    loop {
-        cortex_m::asm::wfi();
-    }
+    board.serve_for_ever::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice())
 }
 
 #[panic_handler]

@@ -9,7 +9,7 @@ use embassy_stm32::{
     rcc::{APBPrescaler, PllMul, PllPDiv, PllPreDiv, PllQDiv, PllSource, Sysclk},
 };
 use niwaki_board::{Board, CycleCounter};
-use niwaki_stm32::{Layout, Usart, wait_states, within_reason};
+use niwaki_stm32::{Layout, Usart, alternate, pll_runs, within_reason};
 
 static BLOB: &[u8] = niwaki::include_blob!(env!("NIWAKI_BLOB"));
 
@@ -20,28 +20,18 @@ fn main() -> ! {
     static mut ARENA: niwaki::Arena<{ niwaki::arena_bytes(BLOB) }> = niwaki::Arena::new();
 
     full_speed();
-    if let Some(core) = cortex_m::Peripherals::take() {
-        let counter = CycleCounter::new(core.DCB, core.DWT, core.SYST, CLOCK_HZ);
-        // SAFETY: the HAL manages nothing else here, and its port's clock runs since `full_speed`.
-        let pins = unsafe { Peripherals::steal() };
-        let trigger = Output::new(pins.PA1, Level::Low, Speed::VeryHigh);
-        let board = Board { name: "netduinoplus2", serial: serial(), trigger, counter };
-        let Ok(()) = board.serve::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice());
-    }
-    // A UART is never closed.
-    loop {
-        cortex_m::asm::wfi();
-    }
+    let counter = CycleCounter::take(CLOCK_HZ);
+    // SAFETY: the HAL manages nothing else here, and its port's clock runs since `full_speed`.
+    let trigger = Output::new(unsafe { Peripherals::steal() }.PA1, Level::Low, Speed::VeryHigh);
+    let board = Board { name: "netduinoplus2", serial: serial(), trigger, counter };
+    board.serve_for_ever::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice())
 }
 
 /// 168 MHz from the crystal of 25 MHz; buses at 42 and 84 MHz, five wait states (RM0090, 3.5.1 and 7.3).
 fn full_speed() {
     RCC.ahb1enr().modify(|clocks| clocks.set_gpioaen(true));
     RCC.apb2enr().modify(|clocks| clocks.set_usart1en(true));
-    for pin in [9, 10] {
-        GPIOA.afr(1).modify(|functions| functions.set_afr(pin - 8, 7));
-        GPIOA.moder().modify(|modes| modes.set_moder(pin, pac::gpio::vals::Moder::ALTERNATE));
-    }
+    [9, 10].into_iter().for_each(|pin| alternate(GPIOA, pin, 7));
     RCC.cr().modify(|cr| cr.set_hseon(true));
     // QEMU's crystal never starts, and its core always has the full clock.
     if within_reason(|| RCC.cr().read().hserdy()) {
@@ -52,9 +42,7 @@ fn full_speed() {
             pll.set_pllp(PllPDiv::DIV2);
             pll.set_pllq(PllQDiv::DIV7);
         });
-        RCC.cr().modify(|cr| cr.set_pllon(true));
-        within_reason(|| RCC.cr().read().pllrdy());
-        wait_states(5);
+        pll_runs(5);
         RCC.cfgr().modify(|cfgr| {
             cfgr.set_ppre1(APBPrescaler::DIV4);
             cfgr.set_ppre2(APBPrescaler::DIV2);

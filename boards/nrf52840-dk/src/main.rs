@@ -35,29 +35,23 @@ fn main() -> ! {
     config.hfclk_source = HfclkSource::ExternalXtal;
     let p = embassy_nrf::init(config);
     NVMC.icachecnf().write(|cache| cache.set_cacheen(true));
-    if let Some(core) = cortex_m::Peripherals::take() {
-        let counter = CycleCounter::new(core.DCB, core.DWT, core.SYST, CLOCK_HZ);
-        let trigger = Output::new(p.P0_26, Level::Low, OutputDrive::Standard);
-        let uart = BufferedUarte::new(
-            p.UARTE0,
-            p.TIMER0,
-            p.PPI_CH0,
-            p.PPI_CH1,
-            p.PPI_GROUP0,
-            p.P0_08,
-            p.P0_06,
-            Interrupts,
-            uarte::Config::default(),
-            RECEIVED,
-            TO_SEND,
-        );
-        let board = Board { name: "nrf52840-dk", serial: Serial(uart), trigger, counter };
-        // It ends only where the line is closed, which a UART's never is.
-        let _ = board.serve::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice());
-    }
-    loop {
-        cortex_m::asm::wfi();
-    }
+    let counter = CycleCounter::take(CLOCK_HZ);
+    let trigger = Output::new(p.P0_26, Level::Low, OutputDrive::Standard);
+    let uart = BufferedUarte::new(
+        p.UARTE0,
+        p.TIMER0,
+        p.PPI_CH0,
+        p.PPI_CH1,
+        p.PPI_GROUP0,
+        p.P0_08,
+        p.P0_06,
+        Interrupts,
+        uarte::Config::default(),
+        RECEIVED,
+        TO_SEND,
+    );
+    let board = Board { name: "nrf52840-dk", serial: Serial(uart), trigger, counter };
+    board.serve_for_ever::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice())
 }
 
 #[panic_handler]

@@ -2,6 +2,7 @@
 #![no_std]
 #![no_main]
 
+use cortex_m::peripheral::SCB;
 use embassy_stm32::{
     Config, Peripherals,
     gpio::{Level, Output, Speed},
@@ -24,17 +25,11 @@ fn main() -> ! {
     boost();
     // Five wait states for 120 MHz with the boost (RM0432, flash read access latency).
     niwaki_stm32::at_full_speed(&mut p, clocks(), 5);
-    let uart = Uart::new_blocking(p.LPUART1, p.PG8, p.PG7, Default::default());
-    if let (Some(core), Ok(uart)) = (cortex_m::Peripherals::take(), uart) {
-        let counter = CycleCounter::new(core.DCB, core.DWT, core.SYST, CLOCK_HZ);
-        let trigger = Output::new(p.PF12, Level::Low, Speed::VeryHigh);
-        let board = Board { name: "nucleo-l4r5zi", serial: Serial(uart), trigger, counter };
-        // It ends only where the line is closed, which a UART's never is.
-        let _ = board.serve::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice());
-    }
-    loop {
-        cortex_m::asm::wfi();
-    }
+    let Ok(uart) = Uart::new_blocking(p.LPUART1, p.PG8, p.PG7, Default::default()) else { SCB::sys_reset() };
+    let counter = CycleCounter::take(CLOCK_HZ);
+    let trigger = Output::new(p.PF12, Level::Low, Speed::VeryHigh);
+    let board = Board { name: "nucleo-l4r5zi", serial: Serial(uart), trigger, counter };
+    board.serve_for_ever::<{ niwaki::op_set(BLOB) }>(BLOB, ARENA.as_mut_slice())
 }
 
 /// Above 80 MHz the core needs the regulator's boost mode: bit 8 of PWR_CR5 off (RM0432, dynamic voltage scaling).

@@ -1,8 +1,11 @@
-//! From the reset clock to full speed.
+//! From the reset clock to full speed, and pins from the HAL to a peripheral.
 
 use embassy_stm32::{
     Peripherals,
-    pac::{FLASH, RCC},
+    pac::{
+        FLASH, RCC,
+        gpio::{Gpio, vals::Moder},
+    },
     rcc::{self, AHBPrescaler},
 };
 
@@ -14,6 +17,20 @@ pub fn wait_states(cycles: u8) {
     FLASH.acr().modify(|acr| acr.0 = acr.0 & !LATENCY | PREFETCH_AND_CACHES | u32::from(cycles));
     // A reading sees to it that the writing is over.
     FLASH.acr().read();
+}
+
+/// Starts the PLL that was set up, and prepares flash for its speed: see [`wait_states`]. The core does not use it yet.
+pub fn pll_runs(cycles: u8) {
+    RCC.cr().modify(|cr| cr.set_pllon(true));
+    within_reason(|| RCC.cr().read().pllrdy());
+    wait_states(cycles);
+}
+
+/// Gives a pin to the peripheral that is its alternate function of this number.
+pub fn alternate(port: Gpio, pin: u8, function: u8) {
+    let (half, place) = (usize::from(pin / 8), usize::from(pin % 8));
+    port.afr(half).modify(|functions| functions.set_afr(place, function));
+    port.moder().modify(|modes| modes.set_moder(usize::from(pin), Moder::ALTERNATE));
 }
 
 /// Starts `clocks` with the HAL, at a sixteenth of their speed first, so that flash can be given its wait states

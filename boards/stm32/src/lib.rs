@@ -8,6 +8,6 @@ mod clocks;
 mod serial;
 mod usart;
 
-pub use clocks::{at_full_speed, wait_states, within_reason};
+pub use clocks::{alternate, at_full_speed, pll_runs, wait_states, within_reason};
 pub use serial::{Serial, panicked};
 pub use usart::{Layout, Usart};

@@ -1,14 +1,15 @@
 //! What an instruction costs on each core, in cycles of a memory without wait states.
 //!
 //! Sources:
-//! - Cortex-M0: Arm DDI 0432C, table 3-1. Cortex-M0+: Arm DDI 0484C, table 3-1; the product in one cycle.
-//! - Cortex-M3: Arm DDI 0337I, table 3-1 and the section on load and store timings. Long products, whose time depends on
-//!   their operands, at their longest.
-//! - Cortex-M4: Arm DDI 0439, tables 3-1 and 7-1, and the same section. A load or store right after a single load is
-//!   pipelined: n loads take n + 1. An address that the instruction before has just computed, and a floating-point
+//! - Cortex-M0: Arm DDI 0432C, table 3-1, but for the prices of BL, of POP with pc, and of MRS, MSR and barriers, of which
+//!   no copy was at hand: from memory. Cortex-M0+: Arm DDI 0484C, table 3-1. The product in one cycle on both.
+//! - Cortex-M3: Arm DDI 0337I (r2p1), table 3-1 and the section on load and store timings. Long products, whose time
+//!   depends on their operands, at their longest.
+//! - Cortex-M4: Arm DDI 0439D (r0p1), tables 3-1 and 7-1, and the same section. A load or store right after a single load
+//!   is pipelined: n loads take n + 1. An address that the instruction before has just computed, and a floating-point
 //!   operand that it has just computed, take one more; so does a load that is not aligned (two more for a word at an odd
 //!   address).
-//! - Cortex-M33: there is no public table. GCC and LLVM schedule it by their models of the Cortex-M4, and so does this.
+//! - Cortex-M33: its manual (Arm 100230) has no table. LLVM schedules it with its model of the Cortex-M4, and so does this.
 //! - Cortex-M7: there is no public table. Priced as a Cortex-M4, which issues one instruction at a time where an M7 may
 //!   issue two: an upper bound, mispredicted branches and caches left aside.
 //!
@@ -141,13 +142,15 @@ fn v7m(kind: Kind, m3: bool) -> u32 {
 /// What a core's figures mean, for reports.
 pub(crate) fn model(core: &str) -> &'static str {
     match core {
-        "cortex-m0" => "Arm DDI 0432, zero wait states",
-        "cortex-m0plus" => "Arm DDI 0484, zero wait states, product in one cycle",
-        "cortex-m3" => "Arm DDI 0337, zero wait states, refill of 2, long products at their longest",
-        "cortex-m4" => "Arm DDI 0439, zero wait states, refill of 2",
-        "cortex-m33" => "as Cortex-M4, as compilers schedule it; zero wait states, refill of 2",
+        "cortex-m0" => "Arm DDI 0432C, zero wait states, product in one cycle",
+        "cortex-m0plus" => "Arm DDI 0484C, zero wait states, product in one cycle",
+        "cortex-m3" => "Arm DDI 0337I, zero wait states, refill of 2, long products at their longest",
+        "cortex-m4" => "Arm DDI 0439D, zero wait states, refill of 2",
+        "cortex-m33" => {
+            "priced as Cortex-M4, since no timing of Cortex-M33 is published; zero wait states, refill of 2"
+        }
         "cortex-m7" => {
-            "as Cortex-M4, one instruction at a time: an upper bound without mispredictions and cache misses"
+            "priced as Cortex-M4, one instruction at a time: an upper bound without mispredictions and cache misses"
         }
         _ => "instructions only: no prices of this core",
     }

@@ -1,4 +1,5 @@
-//! The part of QEMU's plugin interface that is used here, as its documentation gives it ("QEMU TCG Plugins").
+//! The part of QEMU's plugin interface that is used here, as `include/qemu/qemu-plugin.h` of QEMU 9 and 10 has it. An
+//! enumeration there is an `int` here.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 

@@ -4,7 +4,7 @@ use crate::{
     board::{self, Bench, Board, Runner},
     cargo::{self, BuildFailed},
     children::Running,
-    cycles::{Estimates, Estimator, Places},
+    cycles::{self, Estimates, Estimator, Places},
     elf,
     output::note,
     progress,
@@ -176,7 +176,8 @@ impl Rig {
 
     /// Where cycles are estimated: the model's name and version. None where they are not.
     pub(crate) fn cycle_model(&self, work: &Workplace) -> anyhow::Result<Option<String>> {
-        Ok(self.estimator(work)?.ok().map(|_| format!("estimated by xtask/cycles for {}", self.core)))
+        let priced_as = cycles::priced_as(&self.core).map(|other| format!(", priced as {other}")).unwrap_or_default();
+        Ok(self.estimator(work)?.ok().map(|_| format!("estimated by xtask/cycles for {}{priced_as}", self.core)))
     }
 
     /// Bytes of code that the kernels of an op set are, as this core's firmware links them; `None` for a computer.

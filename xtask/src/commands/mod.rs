@@ -9,6 +9,7 @@ mod doctor;
 mod models;
 mod pack;
 mod prune;
+mod report;
 mod run;
 mod setup;
 mod size;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Pack(pack::Args),
     Run(run::Args),
     Size(size::Args),
+    Report(report::Args),
     Bench(bench::Args),
     Diff(diff::Args),
     Models(models::Args),
@@ -50,6 +52,7 @@ impl Command {
             Self::Pack(args) => pack::run(work, args),
             Self::Run(args) => run::run(work, args),
             Self::Size(args) => size::run(work, args),
+            Self::Report(args) => report::run(work, args),
             Self::Bench(args) => bench::run(work, args),
             Self::Diff(args) => diff::run(work, args),
             Self::Models(args) => models::run(work, args),
@@ -77,7 +80,7 @@ impl BoardArgs {
     /// Finds the board, and what has to be installed for it.
     fn ready(&self, work: &Workplace) -> anyhow::Result<board::Board> {
         let board = board::Board::find(work, &self.board)?.at(&self.place)?;
-        setup::ready(&board.needs(), self.no_setup)?;
+        setup::ready(&board.needs(), Some(&self.board), self.no_setup)?;
         reach::expect(&board)?;
         if let Some(reason) = board.too_old() {
             bail!("{}: {reason}; `cargo xtask doctor` says how to get a newer one", board.full_name());
@@ -88,7 +91,7 @@ impl BoardArgs {
     /// The same for a command that only builds firmware.
     fn ready_to_build(&self, work: &Workplace) -> anyhow::Result<board::Board> {
         let board = board::Board::find(work, &self.board)?.at(&self.place)?;
-        setup::ready(&board.build_needs(), self.no_setup)?;
+        setup::ready(&board.build_needs(), Some(&self.board), self.no_setup)?;
         Ok(board)
     }
 }

@@ -59,13 +59,13 @@ pub(crate) fn test_needs(work: &Workplace, devices: bool) -> anyhow::Result<Vec<
     Ok(needs)
 }
 
-/// Makes sure that a command has what it needs.
-pub(crate) fn ready(needs: &[Need], no_setup: bool) -> anyhow::Result<()> {
+/// Makes sure that a command has what it needs, for a `board` if it is for one.
+pub(crate) fn ready(needs: &[Need], board: Option<&str>, no_setup: bool) -> anyhow::Result<()> {
     // What flashes a real board takes minutes to install, which is not to be done in passing.
     let (real, others): (Vec<Need>, Vec<Need>) = needs.iter().cloned().partition(Need::only_real_boards);
-    toolchain::require(&real)?;
+    toolchain::require(&real, board)?;
     if no_setup {
-        return toolchain::require(&others);
+        return toolchain::require(&others, board);
     }
     install::ensure_all(&others).map(|_| ())
 }

@@ -5,7 +5,8 @@ use crate::{
     board::{self, Board},
     cargo::cargo,
     commands::setup,
-    output, progress,
+    output::{self, thousands},
+    progress,
     rules::Dependencies,
     sample,
     steps::{Outcome, Run, check, tests},
@@ -34,7 +35,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let mut run = Run::default();
     run.step("setup", || {
         let needs = setup::test_needs(work, args.devices);
-        needs.and_then(|needs| setup::ready(&needs, args.no_setup)).into()
+        needs.and_then(|needs| setup::ready(&needs, None, args.no_setup)).into()
     });
     if args.devices {
         devices(work, &mut run);
@@ -135,6 +136,7 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     slow("bench digits on all emulated boards", &|| {
         check(xtask(work).args(["bench", "digits", "--board", "all", "--no-setup"]), "cargo xtask bench digits")
     });
+    slow("the page shows what was measured of digits", &|| page(work).into());
     let real = |name: &String| Board::find(work, name).is_ok_and(|board| !board.emulated() && !board.is_process());
     let real: Vec<String> = board::all(work).into_iter().filter(real).collect();
     for board in real.iter().map(String::as_str).chain([board::DEFAULT, "b-l475e-iot01a"]) {
@@ -142,6 +144,29 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
             check(xtask(work).args(["size", "digits", "--board", board]), "cargo xtask size digits")
         });
     }
+}
+
+/// Holds the numbers on the page against those that other commands give.
+fn page(work: &Workplace) -> anyhow::Result<()> {
+    let said = |arguments: &[&str]| -> anyhow::Result<Value> {
+        let output = xtask(work).args(arguments).arg("--json").output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+        serde_json::from_slice(&output.stdout).with_context(|| format!("{} printed no JSON", arguments[0]))
+    };
+    let report = said(&["report", "digits"])?;
+    let page = std::fs::read_to_string(report["page"].as_str().context("report wrote no page")?)?;
+    let run = said(&["run", "digits", "--no-setup", "--samples", "10", "--board", board::DEFAULT])?;
+    let sizes = said(&["size", "digits", "--no-setup", "--board", board::DEFAULT])?;
+    for network in [0, 1] {
+        let size = &sizes[network];
+        let count = ("instructions", &run["runs"][network]["count"]["total"]);
+        let bytes = ["flash", "blob_bytes", "arena_bytes"].map(|name| (name, &size[name]));
+        for (what, number) in [count].into_iter().chain(bytes) {
+            let number = number.as_u64().with_context(|| format!("no {what} of network {network}"))?;
+            ensure!(page.contains(&format!(">{}<", thousands(number))), "{what}, {number}, is not on the page");
+        }
+    }
+    Ok(())
 }
 
 /// A variant of the MPS2 that there is not, made from one that there is, runs digits as every board does.

@@ -39,6 +39,11 @@ pub(crate) struct Places {
 /// The cores that the plugin has prices for; those of board.toml may have an `f` behind.
 const PRICED: [&str; 6] = ["cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m33", "cortex-m4", "cortex-m7"];
 
+/// The core whose prices this one has, where no timing of its own is published.
+pub(crate) fn priced_as(core: &str) -> Option<&'static str> {
+    matches!(core.strip_suffix('f').unwrap_or(core), "cortex-m33" | "cortex-m7").then_some("cortex-m4")
+}
+
 /// QEMU's plugins can be what ours is from this version on.
 const QEMU: (u32, u32) = (9, 0);
 

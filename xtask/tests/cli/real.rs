@@ -123,6 +123,9 @@ fn a_raspberry_pi_is_reached_with_ssh() {
     assert_eq!(result["board"], "raspberry-pi:ssh");
     for run in result["runs"].as_array().unwrap() {
         assert_eq!((run["samples"].as_u64(), &run["differing"]), (Some(3), &serde_json::json!([])), "{result}");
+        let count = &run["count"];
+        assert_eq!(count["unit"], "nanoseconds", "a Pi keeps time, and counts nothing: {result}");
+        assert!(count["total"].as_u64().is_some_and(|total| total > 0), "{result}");
     }
     let said = programs.said("ssh.said");
     assert!(said.lines().all(|line| line.contains("BatchMode=yes") && line.contains("pi@stand-in")), "{said}");
@@ -137,6 +140,22 @@ fn a_raspberry_pi_is_reached_with_ssh() {
         }),
         "{folders:?}"
     );
+}
+
+#[test]
+fn a_trigger_that_is_not_there_is_told() {
+    let model = FakeModel::new("ssh-trigger").packed();
+    let programs = StandIns::new(&[("ssh", SSH), ("scp", SCP)]);
+    let run = |board: &str, more: &[&str]| {
+        let arguments = [["run", model.path(), "--variant", "pruned", "--board", board].as_slice(), more].concat();
+        error(&programs.xtask(&arguments).output().unwrap())
+    };
+    let message = run("raspberry-pi", &["--host", "pi@stand-in", "--trigger", "gpiochip999:17"]);
+    assert!(message.contains("it said: the trigger gpiochip999:17 cannot be used: "), "{message}");
+    let message = run("raspberry-pi", &["--host", "pi@stand-in", "--trigger", "17; reboot"]);
+    assert_eq!(message, "--trigger is a GPIO chip and a line of it: gpiochip0:17");
+    let message = run("mps2-an386", &["--trigger", "gpiochip0:17"]);
+    assert_eq!(message, "--trigger means nothing to mps2-an386, which is run by QEMU (mps2-an386)");
 }
 
 #[test]
@@ -229,7 +248,7 @@ fn a_missing_probe_rs_says_how_to_get_it() {
     let message = error(&command.env("PATH", cargo).output().unwrap());
     assert_eq!(
         message,
-        "probe-rs is not installed; `cargo xtask setup --board BOARD` installs it, or by hand: cargo install \
+        "probe-rs is not installed; `cargo xtask setup --board nucleo-l4r5zi` installs it, or by hand: cargo install \
          probe-rs-tools --locked"
     );
 }

@@ -32,8 +32,8 @@ fn lists_are_json_on_demand() {
 fn every_command_explains_itself() {
     let help = text(&xtask(&["--help"]).output().unwrap().stdout);
     for command in [
-        "setup", "doctor", "deploy", "train", "prune", "pack", "run", "size", "diff", "bench", "models", "boards",
-        "test",
+        "setup", "doctor", "deploy", "train", "prune", "pack", "run", "size", "report", "diff", "bench", "models",
+        "boards", "test",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
         let output = xtask(&[command, "--help"]).output().unwrap();
@@ -182,11 +182,73 @@ fn a_bench_counts_and_prices_every_layer() {
         let [used, bytes] = [0, 1].map(|at| before["stack"][at].as_u64().unwrap());
         assert!(used > 500 && used < bytes, "{used} of {bytes} bytes");
     }
+    // Another time, each of the emulated boards says the same to the instruction.
+    let again = json(&["bench", model.path(), "--board", "mps2-an386,microbit", "--no-setup"]);
+    for (first, second) in [m4, m0].into_iter().zip(again.as_array().unwrap()) {
+        for (first, second) in [0, 1].map(|at| (&first["networks"][at], &second["networks"][at])) {
+            assert_eq!((&first["whole"], &first["layers"]), (&second["whole"], &second["layers"]));
+        }
+    }
+    assert_eq!(saved(&model.results().join("microbit/bench.json")), again[1]);
+
     // What was measured is remembered with the firmware.
     let size = json(&["size", model.path(), "--variant", "unpruned"]);
     let used = &m4["networks"][0]["stack"][0];
     assert_eq!(size[0]["stack_used"], serde_json::json!({ "bytes": used, "same_firmware": true }));
     assert!(host["networks"][0]["stack"].is_null() && host["networks"][0]["whole"]["estimated_cycles"].is_null());
+}
+
+/// The cells of the line of a printed table that begins with this word: numbers keep their single spaces.
+fn cells(printed: &str, first: &str) -> Vec<String> {
+    let line = printed.lines().map(|line| line.trim_matches(['│', ' '])).find(|line| line.starts_with(first));
+    let line = line.unwrap_or_else(|| panic!("no line of {first} in {printed}"));
+    line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(String::from).collect()
+}
+
+#[test]
+fn a_page_shows_what_the_commands_print() {
+    let model = FakeModel::new("page");
+    let page = || {
+        let file = model.folder.path().join("page.html");
+        let result = json(&["report", model.path(), "--to", file.to_str().unwrap()]);
+        (fs::read_to_string(file).unwrap(), result)
+    };
+    let (empty, result) = page();
+    assert_eq!((&result["models"], result["missing"].as_array().map(Vec::len)), (&serde_json::json!([]), Some(1)));
+    assert!(empty.contains("Nothing is packed") && empty.contains("cargo xtask deploy"), "{empty}");
+
+    let printed = |arguments: &[&str]| {
+        let output = xtask(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let deployed = printed(&["deploy", model.path(), "--board", "mps2-an386"]);
+    let benched = printed(&["bench", model.path(), "--board", "mps2-an386", "--no-setup"]);
+    let (html, _) = page();
+    let on_page = |cell: &String| assert!(html.contains(&format!(">{cell}<")), "{cell} is not on the page: {html}");
+    // Instructions, their ratio, the spread, estimated cycles, their ratio.
+    let whole = cells(&benched, "whole");
+    assert_eq!(whole.len(), 8, "{whole:?}");
+    whole.iter().enumerate().filter(|(at, _)| ![0, 4].contains(at)).for_each(|(_, cell)| on_page(cell));
+    cells(&benched, "copy")[2..4].iter().for_each(on_page);
+    for line in ["top-1, int8, computed by the host", "blob, bytes", "arena, bytes", "flash, bytes", "RAM without"] {
+        cells(&deployed, line)[1..].iter().for_each(on_page);
+    }
+    assert!(html.contains("estimated cycles") || html.contains("Estimated cycles"));
+    // What it says it is from is there, and it needs nothing else.
+    for file in ["report.json", "mps2-an386/bench.json", "mps2-an386/report.json"] {
+        assert!(html.contains(&format!("target/niwaki/niwaki-model-page/{file}")), "{file}");
+    }
+    assert!(!html.contains("http") && !html.contains("src=") && !html.contains(env!("CARGO_MANIFEST_DIR")));
+    assert!(html.contains("--board b-l475e-iot01a,microbit,"), "boards without figures are named with the command");
+
+    // Figures of networks that are not those packed now are left out, and that is said.
+    let report = model.results().join("report.json");
+    let other = fs::read_to_string(&report).unwrap().replace(&"0".repeat(64), &"1".repeat(64));
+    fs::write(&report, other).unwrap();
+    let (html, _) = page();
+    assert!(html.contains("bench.json is of networks that were packed before, and is left out"), "{html}");
+    assert!(!html.contains(&format!(">{}<", whole[1])));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod cmsdk;
 mod cycles;
+mod forever;
 mod known_loop;
 pub(crate) mod mark;
 mod mps2;

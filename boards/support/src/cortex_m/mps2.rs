@@ -24,17 +24,10 @@ impl Mps2 {
 
     /// Serves the link for ever; see [`Board::serve`].
     pub fn serve<const OPS: u32>(self, blob: &[u8], arena: &mut [i8]) -> ! {
-        if let Some(core) = cortex_m::Peripherals::take() {
-            let counter = SysTick::new(core.SYST, self.clock_hz);
-            // SAFETY: whoever made this promised that the registers are there.
-            let trigger = unsafe { FpgaLed::new(self.fpga_io) };
-            let board = Board { name: self.name, serial: self.uart(), trigger, counter };
-            let Ok(()) = board.serve::<OPS>(blob, arena);
-        }
-        // A UART is never closed.
-        loop {
-            cortex_m::asm::wfi();
-        }
+        let counter = SysTick::take(self.clock_hz);
+        // SAFETY: whoever made this promised that the registers are there.
+        let trigger = unsafe { FpgaLed::new(self.fpga_io) };
+        Board { name: self.name, serial: self.uart(), trigger, counter }.serve_for_ever::<OPS>(blob, arena)
     }
 
     /// For the board's panic handler: see [`panicked`].

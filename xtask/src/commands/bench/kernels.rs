@@ -11,6 +11,7 @@ use crate::{
         rig::{Count, Rig},
         sources,
     },
+    cycles,
     output::{self, table, thousands},
     workplace::Workplace,
 };
@@ -202,10 +203,11 @@ fn show(entries: &[Entry], densities: &[f64]) -> String {
         let instructions = |entry: &Entry| Some(entry.instructions);
         text.push_str(&part(&of, core, "instructions", densities, instructions, |entry| entry.peer_instructions));
         if of.iter().any(|entry| entry.cycles.is_some()) {
+            let priced = cycles::priced_as(core).map(|other| format!(" (priced as those of {other})"));
             text.push_str(&part(
                 &of,
                 core,
-                "estimated cycles",
+                &format!("estimated cycles{}", priced.unwrap_or_default()),
                 densities,
                 |entry| entry.cycles,
                 |entry| entry.peer_cycles,

@@ -55,7 +55,7 @@ impl CoreArgs {
             name => Rig::of(work, &Board::find(work, name)?)?,
         };
         ensure!(!rigs.is_empty(), "{} is not emulated: its kernels cannot be counted", self.board);
-        setup::ready(&rigs.iter().flat_map(Rig::needs).collect::<Vec<_>>(), self.no_setup)?;
+        setup::ready(&rigs.iter().flat_map(Rig::needs).collect::<Vec<_>>(), None, self.no_setup)?;
         Ok(rigs)
     }
 }

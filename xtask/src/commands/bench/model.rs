@@ -1,6 +1,9 @@
 //! `bench MODEL`: a packed model on boards, the whole and each layer, before and after pruning.
 
+mod show;
+
 use crate::{
+    benched::{Bench, Figure, Line, Mlperf, Network},
     board::{self, Board},
     commands::setup,
     cycles::Counts,
@@ -8,12 +11,9 @@ use crate::{
     logs::Logs,
     measure::{self, Unit},
     model::Model,
-    output::{self, percent, ratio, table, thousands},
-    reach,
-    report::standing,
+    output, reach,
     runner::Session,
-    stack,
-    timing::{self, median},
+    stack, timing,
     trial::Trial,
     variant::{self, Which},
     workplace::Workplace,
@@ -21,8 +21,7 @@ use crate::{
 use anyhow::{bail, ensure};
 use niwaki_link::Mode;
 use niwaki_pack::artefact::Report;
-use serde::Serialize;
-use std::{collections::BTreeMap, path::Path, thread};
+use std::{path::Path, thread};
 
 /// Count a packed model on boards: the whole and each layer, before and after pruning
 #[derive(clap::Args)]
@@ -50,85 +49,12 @@ pub(crate) struct Args {
     mlperf: bool,
 }
 
-/// A figure of several runs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Figure {
-    median: u64,
-    least: u64,
-    most: u64,
-    /// Of the median; absent where the unit is no time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    milliseconds: Option<f64>,
-}
-
-impl Figure {
-    fn of(runs: Vec<u64>, hz: u64) -> Self {
-        let (least, most) = (runs.iter().copied().min().unwrap_or(0), runs.iter().copied().max().unwrap_or(0));
-        let median = median(runs);
-        let milliseconds = (hz > 0).then(|| median as f64 * 1000.0 / hz as f64);
-        Self { median, least, most, milliseconds }
-    }
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Line {
-    name: String,
-    kind: String,
-    macs: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    measured: Option<Figure>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    estimated_cycles: Option<u64>,
-    /// Instructions and estimated cycles by class.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    mix: BTreeMap<String, [u64; 2]>,
-}
-
-/// One of a model's networks on one board.
-#[derive(Clone, Debug, Serialize)]
-struct Network {
-    variant: Which,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<Unit>,
-    whole: Line,
-    layers: Vec<Line>,
-    /// Bytes of the arena, exact.
-    arena_bytes: usize,
-    /// Bytes of the stack that were used, and that there are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stack: Option<(u32, u32)>,
-    /// What the estimated cycles are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
-    /// Why something is not there.
-    missing: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mlperf: Option<Mlperf>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Mlperf {
-    samples: usize,
-    /// The report's metric; absent where the board did not repeat the host's outputs and only those tell.
-    accuracy: Option<f64>,
-    differing: usize,
-    /// One inference, over samples: the median of five batches' means is what MLPerf Tiny calls latency.
-    latency: Option<Figure>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Bench {
-    board: String,
-    core: String,
-    emulated: bool,
-    silicon: Option<bool>,
-    networks: Vec<Network>,
-}
-
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, args.model.as_deref().unwrap_or_default())?;
     let boards = boards(work, args)?;
-    setup::ready(&boards.iter().flat_map(Board::needs).collect::<Vec<_>>(), args.no_setup)?;
+    for board in &boards {
+        setup::ready(&board.needs(), Some(&board.full_name()), args.no_setup)?;
+    }
     boards.iter().try_for_each(reach::expect)?;
     for board in &boards {
         if let Some(reason) = board.too_old() {
@@ -154,7 +80,8 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
                     .collect();
                 let (emulated, silicon) = (board.emulated(), board.silicon());
                 let (name, core) = (board.full_name(), board.spec.core.clone());
-                Ok(Bench { board: name, core, emulated, silicon, networks: networks? })
+                let (model, recipe_hash) = (report.model.clone(), report.recipe_hash.clone());
+                Ok(Bench { model, recipe_hash, board: name, core, emulated, silicon, networks: networks? })
             })
         };
         let running: Vec<_> = boards.iter().zip(built).map(start).collect();
@@ -164,7 +91,12 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
         running.into_iter().map(join).collect()
     });
     let benches: Vec<Bench> = benches.into_iter().collect::<anyhow::Result<_>>()?;
-    output::result(work, &benches, || show(&model.name, &report.metric, &benches, args.mix))
+    output::result(work, &benches, || show::show(&model.name, &report.metric, &benches, args.mix))?;
+    for (board, bench) in boards.iter().zip(&benches) {
+        let trial = Trial { work, board, samples: None, log: None, fault: None };
+        output::wrote(work, &bench.save(&trial.folder(&model.name))?);
+    }
+    Ok(())
 }
 
 /// The boards that a user means.
@@ -257,8 +189,10 @@ impl Subject<'_> {
         let whole = line("whole", "", host.macs, runs, estimate.as_ref().map(|estimate| &estimate.total));
         agree(board, timed.as_ref(), estimate.as_ref())?;
         let model = estimate.filter(|estimate| estimate.priced).map(|estimate| estimate.model);
-        let (variant, arena_bytes, unit) = (*which, blob.arena_bytes, timed.map(|timed| timed.unit));
-        Ok(Network { variant, unit, whole, layers, arena_bytes, stack, model, missing, mlperf })
+        let (variant, unit) = (*which, timed.map(|timed| timed.unit));
+        let (blob_bytes, arena_bytes) = (blob.bytes, blob.arena_bytes);
+        let firmware = firmware.sizes.as_ref().map(|sizes| sizes.sections);
+        Ok(Network { variant, unit, whole, layers, blob_bytes, arena_bytes, firmware, stack, model, missing, mlperf })
     }
 }
 
@@ -288,157 +222,4 @@ fn latency(session: &mut Session<'_>, set: &niwaki_pack::artefact::EvalSet, hz: 
         means.push(sum / EACH as u64);
     }
     Ok(Figure::of(means, hz))
-}
-
-fn show(model: &str, metric: &str, benches: &[Bench], mix: bool) -> String {
-    let mut text = match benches {
-        [bench] => {
-            format!("{model} on {}{}\n{}\n", bench.board, standing(bench.emulated, bench.silicon), layers(bench))
-        }
-        several => format!("{model}\n{}\n", summary(several)),
-    };
-    for bench in benches {
-        for network in bench.networks.iter().filter(|_| mix) {
-            text += &format!(
-                "\n{} network on {}: instructions by class\n{}\n",
-                network.variant,
-                bench.board,
-                classes(network)
-            );
-        }
-        text += &notes(bench, metric, benches.len() > 1);
-    }
-    text
-}
-
-fn measured(line: Option<&Line>) -> Option<u64> {
-    Some(line?.measured.as_ref()?.median)
-}
-
-fn estimated(line: Option<&Line>) -> Option<u64> {
-    line?.estimated_cycles
-}
-
-/// Before, after, and after as a part of before.
-fn beside(before: Option<u64>, after: Option<u64>) -> [String; 3] {
-    let cell = |value: Option<u64>| value.map_or("-".into(), thousands);
-    [cell(before), cell(after), before.zip(after).map(|(before, after)| ratio(before, after)).unwrap_or_default()]
-}
-
-/// A board's two networks, layer by layer; a layer that one of them does not have is paired with nothing.
-fn layers(bench: &Bench) -> String {
-    let [before, after] = &bench.networks[..] else { return String::new() };
-    let unit = before.unit.map_or("instructions".into(), |unit| unit.to_string());
-    let with_time = before.whole.measured.as_ref().is_some_and(|figure| figure.milliseconds.is_some());
-    let with_cycles = before.whole.estimated_cycles.is_some();
-    let mut head = vec!["layer".to_string(), "kind".into(), unit, "after".into(), "ratio".into(), "spread".into()];
-    if with_time {
-        head.extend(["ms".to_string(), "after".into()]);
-    }
-    if with_cycles {
-        head.extend(["estimated cycles".to_string(), "after".into(), "ratio".into()]);
-    }
-    let mut lines = table(head, 2);
-    let of = |network: &Network, name: &str| network.layers.iter().find(|line| line.name == name).cloned();
-    let mut names: Vec<&str> = before.layers.iter().map(|line| line.name.as_str()).collect();
-    names.extend(after.layers.iter().map(|line| line.name.as_str()).filter(|name| of(before, name).is_none()));
-    let whole = (Some(before.whole.clone()), Some(after.whole.clone()));
-    for (before, after) in names.iter().map(|name| (of(before, name), of(after, name))).chain([whole]) {
-        let either = before.as_ref().or(after.as_ref());
-        let mut row = vec![either.map_or(String::new(), |line| line.name.clone())];
-        row.push(either.map_or(String::new(), |line| line.kind.clone()));
-        row.extend(beside(measured(before.as_ref()), measured(after.as_ref())));
-        let figure = before.as_ref().and_then(|line| line.measured.as_ref());
-        row.push(figure.map_or("-".into(), |figure| thousands(figure.most - figure.least)));
-        if with_time {
-            let ms = |line: &Option<Line>| {
-                let figure = line.as_ref().and_then(|line| line.measured.as_ref()?.milliseconds);
-                figure.map_or("-".into(), |ms| format!("{ms:.3}"))
-            };
-            row.extend([ms(&before), ms(&after)]);
-        }
-        if with_cycles {
-            row.extend(beside(estimated(before.as_ref()), estimated(after.as_ref())));
-        }
-        lines.add_row(row);
-    }
-    lines.to_string()
-}
-
-/// Several boards, a line each.
-fn summary(benches: &[Bench]) -> String {
-    let head = [
-        "board",
-        "core",
-        "unit",
-        "before",
-        "after",
-        "ratio",
-        "estimated cycles",
-        "after",
-        "ratio",
-        "arena",
-        "after",
-        "stack",
-    ];
-    let mut lines = table(head, 3);
-    for bench in benches {
-        let [before, after] = &bench.networks[..] else { continue };
-        let mut row = vec![bench.board.clone(), bench.core.clone()];
-        row.push(before.unit.map_or("-".into(), |unit| unit.to_string()));
-        row.extend(beside(measured(Some(&before.whole)), measured(Some(&after.whole))));
-        row.extend(beside(estimated(Some(&before.whole)), estimated(Some(&after.whole))));
-        row.extend([before, after].map(|network| thousands(network.arena_bytes as u64)));
-        row.push(before.stack.map_or("-".into(), |(used, _)| thousands(u64::from(used))));
-        lines.add_row(row);
-    }
-    lines.to_string()
-}
-
-/// What a network's layers execute.
-fn classes(network: &Network) -> String {
-    let names: Vec<&String> = network.whole.mix.keys().collect();
-    if names.is_empty() {
-        return "not known".into();
-    }
-    let mut lines = table(["layer".to_string()].into_iter().chain(names.iter().map(ToString::to_string)), 1);
-    for line in network.layers.iter().chain([&network.whole]) {
-        let count =
-            |name: &&String| line.mix.get(*name).map_or("-".into(), |[instructions, _]| thousands(*instructions));
-        lines.add_row([line.name.clone()].into_iter().chain(names.iter().map(count)));
-    }
-    lines.to_string()
-}
-
-/// What there is to say beside the table.
-fn notes(bench: &Bench, metric: &str, named: bool) -> String {
-    let start = if named { format!("{}: ", bench.board) } else { String::new() };
-    let mut notes: Vec<String> = Vec::new();
-    for network in &bench.networks {
-        if let Some(mlperf) = &network.mlperf {
-            let latency = mlperf.latency.as_ref().and_then(|figure| figure.milliseconds);
-            let latency = latency.map(|ms| format!(", {ms:.3} ms")).unwrap_or_default();
-            let (variant, samples, quality) =
-                (network.variant, mlperf.samples, mlperf.accuracy.map_or("not known".into(), percent));
-            let differ = mlperf.differing;
-            notes.push(format!(
-                "{variant}: {metric} {quality} over {samples} samples, {differ} differ from the host{latency}"
-            ));
-        }
-        if let Some((used, bytes)) = network.stack.filter(|_| !named) {
-            let (used, bytes) = (thousands(u64::from(used)), thousands(u64::from(bytes)));
-            let arena = thousands(network.arena_bytes as u64);
-            notes.push(format!("{}: arena {arena} bytes, stack {used} of {bytes} bytes used", network.variant));
-        }
-        let model = network.model.iter().map(|model| format!("estimated cycles: {model}"));
-        notes.extend(model.chain(network.missing.iter().cloned()));
-    }
-    let mut said = Vec::new();
-    notes.retain(|note| {
-        !said.contains(note) && {
-            said.push(note.clone());
-            true
-        }
-    });
-    notes.iter().map(|note| format!("{start}{note}\n")).collect()
 }

@@ -7,6 +7,7 @@ use crate::{
         peers::{Peer, Peers},
         rig::{Count, Rig},
     },
+    cycles,
     output::{self, table, thousands},
     workplace::Workplace,
 };
@@ -168,7 +169,9 @@ fn show(entries: &[Entry]) -> String {
             cells.extend([thousands(entry.scratch_bytes), scratch]);
             lines.add_row(cells);
         }
-        text.push_str(&format!("{core}\n{lines}\n\n"));
+        let priced = cycles::priced_as(core).filter(|_| with_cycles);
+        let priced = priced.map(|other| format!("\ncycles are priced as those of {other}")).unwrap_or_default();
+        text.push_str(&format!("{core}\n{lines}{priced}\n\n"));
     }
     text
 }

@@ -1,0 +1,147 @@
+//! What the commands left of a model, gathered for the page.
+
+use crate::{benched::Bench, board, model::Model, report::Deployment, workplace::Workplace};
+use anyhow::Context;
+use niwaki_pack::artefact::{REPORT, Report};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::path::{Path, PathBuf};
+
+/// A model, and everything that is known of it.
+pub(crate) struct Results {
+    pub(crate) name: String,
+    /// How the user names it in commands.
+    pub(crate) argument: String,
+    /// What the host measured; absent where nothing was packed.
+    pub(crate) report: Option<From<Report>>,
+    /// In the order of names.
+    pub(crate) boards: Vec<OnBoard>,
+    /// Quality against work, where it was computed.
+    pub(crate) table: Option<From<Vec<Cell>>>,
+    /// Training records that lie in the model's folder.
+    pub(crate) records: Vec<String>,
+}
+
+/// A model on a board.
+pub(crate) struct OnBoard {
+    pub(crate) board: String,
+    pub(crate) bench: Option<From<Bench>>,
+    pub(crate) deployment: Option<From<Deployment>>,
+    /// What is there, but of other networks than those that are packed now.
+    pub(crate) stale: Vec<String>,
+}
+
+/// Something, and the file that it was read from.
+pub(crate) struct From<T> {
+    pub(crate) value: T,
+    /// Relative to the repository.
+    pub(crate) file: String,
+}
+
+/// A cell of the table that `prune --table` computes.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Cell {
+    pub(crate) row: Row,
+    pub(crate) wanted: f64,
+    pub(crate) left: f64,
+    pub(crate) float: f64,
+    pub(crate) int8: f64,
+}
+
+/// What a cell belongs to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Row {
+    importance: serde_json::Value,
+    structures: Vec<serde_json::Value>,
+}
+
+impl Row {
+    /// `l1, channels + blocks`.
+    pub(crate) fn name(&self) -> String {
+        let text = |value: &serde_json::Value| {
+            value.as_str().map_or_else(|| value.to_string().replace(['{', '}', '"'], ""), String::from)
+        };
+        format!("{}, {}", text(&self.importance), self.structures.iter().map(text).collect::<Vec<_>>().join(" + "))
+    }
+}
+
+/// Reads what there is. A file that is there and cannot be read is an error.
+pub(crate) fn collect(work: &Workplace, argument: &str) -> anyhow::Result<Results> {
+    let model = Model::find(work, argument)?;
+    let folder = model.results(work);
+    let report: Option<From<Report>> = read(work, &folder.join(REPORT))?;
+    let mut boards = Vec::new();
+    for path in folders(&folder) {
+        let board = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut on = OnBoard {
+            board,
+            bench: read(work, &path.join(crate::benched::FILE))?,
+            deployment: read(work, &path.join(REPORT))?,
+            stale: Vec::new(),
+        };
+        on.forget_others(report.as_ref().map(|report| report.value.recipe_hash.as_str()));
+        boards.push(on);
+    }
+    boards.retain(|on| on.bench.is_some() || on.deployment.is_some() || !on.stale.is_empty());
+    let table = read(work, &folder.join("table.json"))?;
+    let records = records(work, &model.folder);
+    Ok(Results { name: model.name, argument: argument.into(), report, boards, table, records })
+}
+
+impl OnBoard {
+    /// Leaves out what belongs to networks that were packed before.
+    fn forget_others(&mut self, hash: Option<&str>) {
+        let Some(hash) = hash else { return };
+        if let Some(old) = self.bench.take_if(|bench| bench.value.recipe_hash != hash) {
+            self.stale.push(old.file);
+        }
+        if let Some(old) = self.deployment.take_if(|deployment| deployment.value.recipe_hash != hash) {
+            self.stale.push(old.file);
+        }
+    }
+}
+
+/// Boards in the repository that count instructions and that a model was not benched on.
+pub(crate) fn unbenched(work: &Workplace, results: &Results) -> anyhow::Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for name in board::all(work) {
+        let board = board::Board::find(work, &name)?;
+        let benched = results.boards.iter().any(|on| on.board == name && on.bench.is_some());
+        if board.emulated() && !board.is_process() && !benched {
+            missing.push(name);
+        }
+    }
+    Ok(missing)
+}
+
+fn read<T: DeserializeOwned>(work: &Workplace, path: &Path) -> anyhow::Result<Option<From<T>>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let file = shown(work, path);
+    let bytes = std::fs::read(path).with_context(|| file.clone())?;
+    let old = || format!("{file}: it was written by another version; remove it, or write it anew");
+    let value = serde_json::from_slice(&bytes).with_context(old)?;
+    Ok(Some(From { value, file }))
+}
+
+/// The page may be read anywhere: no paths of this computer beyond the repository.
+fn shown(work: &Workplace, path: &Path) -> String {
+    path.strip_prefix(&work.root).unwrap_or(path).display().to_string()
+}
+
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+/// JSON files in the model's folder and in its folder `records`.
+fn records(work: &Workplace, folder: &Path) -> Vec<String> {
+    let in_folder = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let entries = in_folder(folder.to_path_buf()).chain(in_folder(folder.join("records")));
+    let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let mut records: Vec<String> = paths.map(|path| shown(work, &path)).collect();
+    records.sort();
+    records
+}
