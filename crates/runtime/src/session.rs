@@ -85,12 +85,17 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
         let kind = OpKind::from_u8(record.kind)?;
         let op = blob.op(record)?;
         let target = blob.tensor(record.output).range();
-        let Parts { output, scratch, rest } = Parts::of(self.arena, target.clone(), record.scratch_range())?;
+        let Parts { output, scratch, rest: [before, between, after] } =
+            Parts::of(self.arena, target.clone(), record.scratch_range())?;
         let read = |tensor: u16| -> Option<&[i8]> {
             let range = blob.tensor(tensor).range();
-            // In the last part that starts before it.
-            let (start, part) = rest.iter().rev().find(|(start, _)| *start <= range.start)?;
-            part.get(range.start - start..range.end - start)
+            // In the last part that does not start behind its first byte.
+            let within = |start: usize| range.start - start..range.end - start;
+            if range.start >= after.0 {
+                return after.1.get(within(after.0));
+            }
+            let (start, bytes) = if range.start >= between.0 { between } else { before };
+            bytes.get(within(start))
         };
         let in_place = blob.tensor(record.inputs[0]).range() == target;
         let operands = match (&op, in_place) {
