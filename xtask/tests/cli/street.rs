@@ -217,6 +217,21 @@ fn a_page_shows_what_the_commands_print() {
     assert_eq!((&result["models"], result["missing"].as_array().map(Vec::len)), (&serde_json::json!([]), Some(1)));
     assert!(empty.contains("Nothing is packed") && empty.contains("cargo xtask deploy"), "{empty}");
 
+    // What lies in the model's folder is shown where nothing is packed.
+    let pruned = saved(&model.files().join("report.json"))["pruned"].clone();
+    let record = serde_json::json!({
+        "model": "m", "command": "cargo xtask prune m --keep", "seed": 7, "metric": "top-1", "seconds": 60.0, "recipe": {},
+        "unpruned": pruned, "pruned": pruned,
+        "steps": [{ "name": "channels 1/1", "live_macs": 1234, "curve": [[0.5, 0.25], [0.125, 0.75]], "seconds": 1.0 }],
+    });
+    fs::create_dir(model.folder.path().join("pruned")).unwrap();
+    fs::write(model.folder.path().join("pruned/record.json"), record.to_string()).unwrap();
+    let (stored, result) = page();
+    assert_eq!(result["models"].as_array().map(Vec::len), Some(1));
+    for part in ["cargo xtask prune m --keep", ">1 234<", ">0.5000 to 0.1250<", ">75.00 %<", ">100.00 %<"] {
+        assert!(stored.contains(part), "{part} is not on the page: {stored}");
+    }
+
     let printed = |arguments: &[&str]| {
         let output = xtask(arguments).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
