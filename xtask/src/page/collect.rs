@@ -1,6 +1,6 @@
 //! What the commands left of a model, gathered for the page.
 
-use crate::{benched::Bench, board, model::Model, report::Deployment, workplace::Workplace};
+use crate::{bench::rig::Rig, benched::Bench, board, model::Model, report::Deployment, workplace::Workplace};
 use anyhow::Context;
 use niwaki_pack::artefact::{REPORT, Report, Variant};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -155,7 +155,8 @@ pub(crate) fn unbenched(work: &Workplace, results: &Results) -> anyhow::Result<V
     for name in board::all(work) {
         let board = board::Board::find(work, &name)?;
         let benched = results.boards.iter().any(|on| on.board == name && on.bench.is_some());
-        if board.emulated() && !board.is_process() && !benched {
+        let counts = !board.is_process() || Rig::without_system(&board).is_some();
+        if board.emulated() && counts && !benched {
             missing.push(name);
         }
     }

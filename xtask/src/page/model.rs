@@ -169,7 +169,7 @@ fn median(line: &Line) -> Option<u64> {
 fn instructions(results: &Results) -> Markup {
     let (peers, upper) = (Peers::read(), results.name.to_uppercase());
     let is_peer = published::task(&results.name).is_some();
-    let head = ["", "core", "before", "after pruning", "after / before", "CMSIS-NN", "before / it", "after / it"];
+    let head = ["", "core", "before", "after pruning", "after / before", "peer", "before / peer", "after / peer"];
     let mut table = Table::new(if is_peer { &head } else { &head[..5] });
     for bench in results.boards.iter().filter_map(|on| on.bench.as_ref()) {
         let Some(both) = networks(&bench.value) else { continue };
@@ -185,14 +185,17 @@ fn instructions(results: &Results) -> Markup {
             let plain = core.strip_suffix('f').unwrap_or(core);
             let peer = peers.model(plain, &upper).map(|peer| peer.instructions);
             cells.extend([cell(peer), part(peer, before), part(peer, after)]);
-            letters.push(table.sources.mark("", "xtask/data/cmsis-nn.csv"));
+            let file = if Peers::name(plain) == "LiteRT" { "litert.csv" } else { "cmsis-nn.csv" };
+            letters.push(table.sources.mark("", &format!("xtask/data/{file}")));
         }
+        let without_system = both[0].missing.iter().find(|note| note.starts_with("instructions are"));
+        without_system.into_iter().for_each(|note| table.note(format!("{board}: {note}.")));
         table.line(board.clone(), cells, letters);
     }
     if is_peer {
         table.note(
-            "CMSIS-NN: the unpruned reference model, kernel calls alone; niwaki: whole inferences. Cortex-M0 is held \
-             against Cortex-M0+, Cortex-M7 against Cortex-M4."
+            "Peers run the unpruned reference model: on Cortex-M CMSIS-NN, kernel calls alone, on 64-bit Arm the better of \
+             LiteRT's two engines; niwaki: whole inferences. Cortex-M0 is held against Cortex-M0+, Cortex-M7 against Cortex-M4."
                 .into(),
         );
     }

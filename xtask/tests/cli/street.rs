@@ -182,6 +182,15 @@ fn a_bench_counts_and_prices_every_layer() {
         let [used, bytes] = [0, 1].map(|at| before["stack"][at].as_u64().unwrap());
         assert!(used > 500 && used < bytes, "{used} of {bytes} bytes");
     }
+    // A Pi's process is translated; its core without an operating system counts.
+    let pi = json(&["bench", model.path(), "--board", "raspberry-pi", "--no-setup"]);
+    for network in pi[0]["networks"].as_array().unwrap() {
+        assert_eq!((&network["unit"], &network["layers"][0]["name"]), (&"instructions".into(), &"copy".into()));
+        let count = |line: &Value| line["measured"]["median"].as_u64().unwrap();
+        let (whole, layer) = (count(&network["whole"]), count(&network["layers"][0]));
+        assert!(layer > 50 && whole * 51 >= layer * 50 && whole < 10_000, "{whole}, {layer}");
+    }
+
     // Another time, each of the emulated boards says the same to the instruction.
     let again = json(&["bench", model.path(), "--board", "mps2-an386,microbit", "--no-setup"]);
     for (first, second) in [m4, m0].into_iter().zip(again.as_array().unwrap()) {
