@@ -86,7 +86,7 @@ fn anomaly_detection() {
 }
 
 /// Half of the reference network's work is done by channels that are the same for every image: without them it computes
-/// the same in float, to rounding.
+/// the same in float, to rounding, and in int8, bit for bit.
 #[test]
 fn dead_channels_of_visual_wake_words_leave_without_a_trace() {
     let device = Device::flex();
@@ -104,4 +104,13 @@ fn dead_channels_of_visual_wake_words_leave_without_a_trace() {
     };
     let off = float(&graph).iter().zip(&float(&smaller)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(off < 1e-4, "{off}");
+    let few = DataSet { test, more: Vec::new(), ..data };
+    let recipe = Recipe::load(&root().join("models/vww")).expect("the recipe is committed").quantise;
+    let int8 = |graph: &Graph| {
+        let packed = quantise_and_pack("vww", graph, &few, project.task.metric, &recipe, [0; 32], &device);
+        packed.expect("packs")
+    };
+    let (whole, left) = (int8(&graph), int8(&smaller));
+    assert!(left.macs < 3_800_000 && whole.macs > 7_400_000);
+    assert!(whole.eval.outputs == left.eval.outputs, "int8 outputs differ");
 }

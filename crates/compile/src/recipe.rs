@@ -231,12 +231,23 @@ impl Then {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FineTune {
+    /// Before training, fit every layer that is left to the outputs it had before the removal: seconds that save epochs
+    /// (He et al. 2017, arXiv:1707.06168).
+    pub reconstruct: bool,
+    /// Whether samples are changed at random, as the model says, each time they are used. Without it, the teacher runs
+    /// once per sample and not in every epoch.
+    pub augment: bool,
     /// Passes over the training samples; 0 leaves the pruned network as it is.
     pub epochs: usize,
+    /// Samples of a pass, where not all: others in every pass, and of every network.
+    pub samples: Option<usize>,
     /// Samples per step.
     pub batch: usize,
     /// Highest learning rate.
     pub learning_rate: f64,
+    /// Whether learning rates, that of `[quantise]` included, are parts of each parameter's root mean square. For
+    /// networks whose layers differ much in size, as those with batch normalisation folded do; then some 0.01.
+    pub relative: bool,
     /// Decoupled weight decay.
     pub weight_decay: f64,
     /// Part of the loss that comes from the unpruned network, 0 to 1 (Hinton et al. 2015, arXiv:1503.02531).
@@ -251,9 +262,13 @@ pub struct FineTune {
 impl Default for FineTune {
     fn default() -> Self {
         Self {
+            reconstruct: false,
+            augment: true,
             epochs: 15,
+            samples: None,
             batch: 32,
             learning_rate: 1e-3,
+            relative: false,
             weight_decay: 1e-3,
             teacher_weight: 0.5,
             temperature: 3.0,
@@ -327,6 +342,7 @@ impl Recipe {
             ("prune.tile", self.prune.tile),
             ("prune.minimum", self.prune.minimum),
             ("prune.steps", self.prune.steps),
+            ("fine-tune.samples", self.fine_tune.samples.unwrap_or(1)),
             ("quantise.samples", self.quantise.samples),
         ];
         match positive.into_iter().find(|(_, value)| *value == 0) {
@@ -363,7 +379,7 @@ impl FineTune {
             weight_decay: self.weight_decay,
             ..Train::default()
         };
-        train.config(seed)
+        TrainConfig { relative: self.relative, samples: self.samples, ..train.config(seed) }
     }
 }
 

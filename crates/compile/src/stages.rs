@@ -6,7 +6,8 @@ use niwaki_blob::AlignedBytes;
 use niwaki_graph::{Graph, fold_batch_norm};
 use niwaki_pack::artefact::{EvalSet, Layer};
 use niwaki_plan::Plan;
-use niwaki_quantise::{Method, QuantisedGraph, quantise};
+use niwaki_prune::silence_dead;
+use niwaki_quantise::{Method, QuantisedGraph, Range, quantise};
 use niwaki_train::{GraphModule, Metric};
 
 /// Samples per batch where none are learnt from.
@@ -46,8 +47,12 @@ pub fn quantise_and_pack(
     recipe_hash: [u8; 32],
     device: &Device,
 ) -> Result<Int8, CompileError> {
-    let folded = fold_batch_norm(graph);
-    let quantised = calibrated(&folded, data, recipe, device)?;
+    // What is dead must neither widen a range nor leave the rounding of its constants behind: then int8 with and without
+    // dead channels is the same, bit for bit.
+    let (live, full) = silence_dead(graph)?;
+    let folded = fold_batch_norm(&full);
+    let ranges = ranges(&fold_batch_norm(&live), data, recipe, device)?;
+    let quantised = quantise(&folded, &ranges)?;
     let plan = niwaki_plan::plan(&quantised)?;
     let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
     let (eval, outputs) = run(&blob, &plan, &data.test)?;
@@ -66,6 +71,11 @@ pub(crate) fn calibrated(
     recipe: &Quantise,
     device: &Device,
 ) -> Result<QuantisedGraph, CompileError> {
+    Ok(quantise(folded, &ranges(folded, data, recipe, device)?)?)
+}
+
+/// The range of every value of a graph without batch normalisation.
+fn ranges(folded: &Graph, data: &DataSet, recipe: &Quantise, device: &Device) -> Result<Vec<Range>, CompileError> {
     let module = GraphModule::new(folded, device)?;
     let mut histograms = niwaki_quantise::Calibration::new(folded.values.len());
     let seen = data.train.slice(0..recipe.samples.min(data.train.len()));
@@ -79,7 +89,7 @@ pub(crate) fn calibrated(
     if let Some(input) = data.input {
         ranges[folded.inputs[0].0] = input.range();
     }
-    Ok(quantise(folded, &ranges)?)
+    Ok(ranges)
 }
 
 /// Runs samples through a blob on the host.

@@ -202,13 +202,15 @@ pub(crate) fn bench<'a, M: Module>(
     let Context { recipe, device, progress, .. } = context;
     let recipe = &*recipe;
     let start = if recipe.prune.lossless { lossless(unpruned)?.0 } else { unpruned.clone() };
+    let mut data = samples(project, data);
+    data.augment = data.augment.filter(|_| recipe.fine_tune.augment);
     let bench = Bench {
-        data: samples(project, data),
+        data,
         seed: recipe.seed,
         floor: recipe.prune.floor,
         scores: recipe.prune.scores.as_deref().map(SavedScores::load).transpose()?,
         progress: Box::new(move |name, at| progress(name, at)),
-        ..Bench::new(&data.train, project.task, &recipe.fine_tune, device)
+        ..Bench::new(data.samples, project.task, &recipe.fine_tune, device)
     };
     Ok((start, bench))
 }

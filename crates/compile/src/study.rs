@@ -122,6 +122,8 @@ pub(crate) fn table<M: Module>(
     let data = (project.data)().map_err(CompileError::Data)?;
     let (unpruned, _) = street::trained(project, context, &data)?;
     let template = first_stage(context)?;
+    // Each stop goes on from the one before, so none may be undone; and scores of one stop are not those of another.
+    (context.recipe.prune.floor, context.recipe.prune.scores) = (None, None);
     let key = street::keyed(&street::recipe_hash(project, context, &unpruned, &data));
     let folder = context.out.clone();
     let quantise = context.recipe.quantise.clone();
@@ -134,8 +136,8 @@ pub(crate) fn table<M: Module>(
     let (start, mut bench) = street::bench(project, context, &data, &unpruned)?;
     let keep = Keep { folder: &folder, key: &key };
     eprintln!(
-        "{:<18} {:<16} {:>7} {:>7} {:>8} {:>8} {:>8}",
-        "importance", "structures", "asked", "left", "float", "int8", "seconds"
+        "{:<18} {:<16} {:>7} {:>7} {:>6} {:>8} {:>8} {:>8}",
+        "importance", "structures", "asked", "left", "epochs", "float", "int8", "seconds"
     );
     let mut done = |cell: &Cell| eprintln!("{}", line(cell));
     let cells = engine::table(&start, (&rows, &grid.left), &template, (&data, &quantise), &mut bench, keep, &mut done)?;
@@ -144,16 +146,22 @@ pub(crate) fn table<M: Module>(
 
 fn line(cell: &Cell) -> String {
     let structures: Vec<String> = cell.row.structures.iter().map(Structure::to_string).collect();
-    format!(
-        "{:<18} {:<16} {:>5.0} % {:>5.1} % {:>6.2} % {:>6.2} % {:>8.0}",
+    let mut line = format!(
+        "{:<18} {:<16} {:>5.0} % {:>5.1} % {:>6} {:>6.2} % {:>6.2} % {:>8.0}",
         cell.row.importance.to_string(),
         structures.join("+"),
         100.0 * cell.wanted,
         100.0 * cell.left,
+        cell.epochs,
         100.0 * cell.float,
         100.0 * cell.int8,
         cell.seconds
-    )
+    );
+    for more in &cell.more {
+        let (float, int8) = (100.0 * more.float, 100.0 * more.int8);
+        line += &format!("\n  {} ({}): float {float:.2} %, int8 {int8:.2} %", more.name, more.samples);
+    }
+    line
 }
 
 /// Each layer's quantisation error, its own and accumulated, of the network before and after pruning.

@@ -47,7 +47,7 @@ pub use decision::{Decision, Removal};
 pub use error::PruneError;
 pub use groups::{Frozen, Group, Groups, Role, Slice, Unit, groups};
 pub use importance::{Evidence, Importance, Needs};
-pub use lossless::{Dead, lossless};
+pub use lossless::{Dead, lossless, silence_dead};
 pub use mask::mask;
 pub use norm::{Norm, Scores};
 pub use report::{LayerReport, Report, Size, hidden_channels};

@@ -24,20 +24,100 @@ pub struct Dead {
 /// Weights below 2^-30 of the largest of their tensor count as zeros, and become zeros: no sum in f32 feels them, and
 /// training with weight decay leaves such numbers in dead channels.
 pub fn lossless(graph: &Graph) -> Result<(Graph, Dead), PruneError> {
+    let (live, _, dead) = rounds(graph, graph.clone())?;
+    Ok((live, dead))
+}
+
+/// The graph without its dead channels, and the graph as it is but with zeros in everything that only dead channels use.
+///
+/// Both compute the same from the same numbers, which is what makes int8 of both equal bit for bit: constants are in
+/// their readers' biases, and ranges that calibration finds in the smaller one hold in the other.
+pub fn silence_dead(graph: &Graph) -> Result<(Graph, Graph), PruneError> {
+    let mut numbers = graph.clone();
+    for param in &mut numbers.params {
+        // Each element says where it is, in its bits: cutting moves elements and computes nothing.
+        param.data = (0..param.data.len()).map(place_to_number).collect();
+    }
+    let (live, numbers, _) = rounds(graph, numbers)?;
+    let mut full = graph.clone();
+    for (index, (param, numbers)) in live.params.iter().zip(&numbers.params).enumerate() {
+        if index == full.params.len() {
+            // A bias that a constant went into: of all outputs that the layer had.
+            let node = live.nodes.iter().position(|node| node.op.params().contains(&ParamId(index)));
+            let node = node.expect("a bias was added to a node");
+            let outputs = match &graph.nodes[node].op {
+                Op::Conv(conv) => graph.param(conv.weight).shape[0],
+                Op::Linear(linear) => graph.param(linear.weight).shape[1],
+                _ => unreachable!("only these get a bias"),
+            };
+            full.add_param(param.name.clone(), vec![outputs], vec![0.0; outputs]);
+            full.nodes[node].op = live.nodes[node].op.clone();
+        }
+        let all = &mut full.params[index].data;
+        all.fill(0.0);
+        param.data.iter().zip(&numbers.data).for_each(|(x, number)| all[number_to_place(*number)] = *x);
+    }
+    // A convolution of one channel each still has as many groups as it had.
+    for (node, whole) in full.nodes.iter_mut().zip(&graph.nodes) {
+        if let (Op::Conv(conv), Op::Conv(whole)) = (&mut node.op, &whole.op) {
+            conv.groups = whole.groups;
+        }
+    }
+    full.validate()?;
+    Ok((live, full))
+}
+
+fn place_to_number(place: usize) -> f32 {
+    f32::from_bits(place as u32)
+}
+
+fn number_to_place(number: f32) -> usize {
+    number.to_bits() as usize
+}
+
+/// Removes round by round; `beside`, a graph of the same shapes, loses the same.
+fn rounds(graph: &Graph, mut beside: Graph) -> Result<(Graph, Graph, Dead), PruneError> {
     let (mut live, mut dead) = (graph.clone(), Dead::default());
     flush(&mut live);
     loop {
         let round = Round::of(&live)?;
         if round.decision.is_empty() {
-            return Ok((live, dead));
+            return Ok((live, beside, dead));
         }
         dead.silent += round.dead.silent;
         dead.constant += round.dead.constant;
         for (node, out, addend) in round.addends {
-            add_to_bias(&mut live, node, out, addend);
+            if add_to_bias(&mut live, node, out, addend) {
+                follow_bias(&mut beside, graph, &live, node);
+            }
         }
         // What read only dead channels may be dead in the next round.
         live = shrink(&live, &round.decision)?;
+        beside = shrink(&beside, &round.decision)?;
+    }
+}
+
+/// Gives a node the bias that it got in another graph; its elements are the places of the outputs that are left.
+fn follow_bias(beside: &mut Graph, whole: &Graph, live: &Graph, node: usize) {
+    let (Op::Conv(niwaki_graph::Conv { weight, bias: Some(bias), .. })
+    | Op::Linear(niwaki_graph::Linear { weight, bias: Some(bias) })) = &live.nodes[node].op
+    else {
+        unreachable!("only these get a bias");
+    };
+    let (shape, param) = (&whole.param(*weight).shape, beside.param(*weight));
+    let places: Vec<f32> = match &live.nodes[node].op {
+        Op::Conv(_) => {
+            let (row, before) = (param.data.len() / param.shape[0], shape[1..].iter().product::<usize>());
+            param.data.chunks(row).map(|row| place_to_number(number_to_place(row[0]) / before)).collect()
+        }
+        _ => param.data[..param.shape[1]].iter().map(|x| place_to_number(number_to_place(*x) % shape[1])).collect(),
+    };
+    let name = live.param(*bias).name.clone();
+    let id = beside.add_param(name, vec![places.len()], places);
+    match &mut beside.nodes[node].op {
+        Op::Conv(conv) => conv.bias = Some(id),
+        Op::Linear(linear) => linear.bias = Some(id),
+        _ => unreachable!("only these get a bias"),
     }
 }
 
@@ -154,8 +234,8 @@ fn reads(graph: &Graph, constants: &Constants, node: usize, slice: Slice) -> Opt
     }
 }
 
-/// Adds to one element of a node's bias, which it gets if it has none.
-fn add_to_bias(graph: &mut Graph, node: usize, out: usize, addend: f64) {
+/// Adds to one element of a node's bias; whether the node had none, and got one.
+fn add_to_bias(graph: &mut Graph, node: usize, out: usize, addend: f64) -> bool {
     let (bias, outputs) = match &graph.nodes[node].op {
         Op::Conv(conv) => (conv.bias, graph.param(conv.weight).shape[0]),
         Op::Linear(linear) => (linear.bias, graph.param(linear.weight).shape[1]),
@@ -173,4 +253,5 @@ fn add_to_bias(graph: &mut Graph, node: usize, out: usize, addend: f64) {
     });
     let value = &mut graph.params[id.0].data[out];
     *value = (f64::from(*value) + addend) as f32;
+    bias.is_none()
 }

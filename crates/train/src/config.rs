@@ -2,6 +2,7 @@
 
 use crate::{Evaluation, FakeQuantisation, TrainError};
 use niwaki_graph::{Graph, ParamId};
+use std::sync::Arc;
 
 /// What training makes small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,10 +22,16 @@ pub struct TrainConfig {
     pub loss: Loss,
     /// Passes over the samples. 0 returns the graph as it is, masks applied.
     pub epochs: usize,
+    /// Samples of a pass, at most, chosen anew for each; `None` for all.
+    pub samples: Option<usize>,
     /// Samples per step, at most: samples are split evenly over the fewest steps.
     pub batch: usize,
     /// Learning rate at its highest.
     pub learning_rate: f64,
+    /// Whether the learning rate is a part of each parameter's size: of the root mean square of its elements before
+    /// training that are not zero, at least 0.001 (as Adafactor scales it: Shazeer and Stern 2018, arXiv:1804.04235).
+    /// For networks whose layers differ in size by orders of magnitude, such as with batch normalisation folded.
+    pub relative: bool,
     /// How the learning rate changes.
     pub schedule: Schedule,
     /// Decay of weights per step: decoupled, times the learning rate, for AdamW; added to the gradient otherwise.
@@ -49,8 +56,10 @@ impl Default for TrainConfig {
         Self {
             loss: Loss::CrossEntropy,
             epochs: 30,
+            samples: None,
             batch: 32,
             learning_rate: 1e-3,
+            relative: false,
             schedule: Schedule::Cosine { warm_up: 0.05, floor: 0.0 },
             weight_decay: 1e-4,
             optimiser: Optimiser::AdamW,
@@ -123,12 +132,15 @@ pub struct Teacher {
     pub weight: f64,
     /// Values whose features are matched as well; `None` for no such term.
     pub features: Option<Features>,
+    /// The logits for all samples, one after the other, as [`crate::predict`] yields them, where they are known: then the
+    /// teacher is not run. For samples that are not augmented, and without features.
+    pub known: Option<Arc<Vec<f32>>>,
 }
 
 impl Teacher {
     /// A teacher whose outputs alone are learnt from.
     pub fn new(graph: Graph, temperature: f64, weight: f64) -> Self {
-        Self { graph, temperature, weight, features: None }
+        Self { graph, temperature, weight, features: None, known: None }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::config::{Mask, Optimiser, Progress, TrainConfig};
 use crate::loss::{self, Goal, Head};
 use crate::teacher::{OpenTeacher, run};
 use crate::{Evaluation, GraphModule, Loss, Samples, TrainError, batch, evaluate_by};
+use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -55,7 +56,8 @@ pub fn fit<'a>(
     let mut order: Vec<usize> = (0..data.samples.len()).collect();
     for epoch in 0..config.epochs {
         order.shuffle(&mut trainer.rng);
-        trainer.epoch(epoch, &order, progress)?;
+        let count = config.samples.unwrap_or(order.len()).clamp(1, order.len());
+        trainer.epoch(epoch, &order[..count], progress)?;
     }
     Ok(trainer.module.to_graph())
 }
@@ -67,6 +69,8 @@ struct Trainer<'a> {
     head: Head,
     module: GraphModule,
     optimiser: ModuleOptimizer,
+    /// Parameters whose learning rate is multiplied with a factor of their own.
+    sizes: Vec<(ParamGroup, f64)>,
     /// What to zero after each step.
     drop: Vec<(ParamId, Tensor<1, Bool>)>,
     teacher: Option<OpenTeacher>,
@@ -97,6 +101,7 @@ impl<'a> Trainer<'a> {
             config,
             head,
             optimiser: optimiser(config, &module),
+            sizes: if config.relative { module.sizes() } else { Vec::new() },
             module: module.zeroed(&drop),
             drop,
             teacher: OpenTeacher::open(config, graph, data.samples, &device)?,
@@ -140,7 +145,10 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, chosen: &[usize], learning_rate: f64) -> (f32, usize) {
         let samples = self.data.samples;
         let inputs = batch::to_tensor(self.gather(chosen), &samples.input_shape, &self.device);
-        let taught = self.teacher.as_ref().map(|teacher| teacher.run(inputs.clone()));
+        let taught = self.teacher.as_ref().map(|teacher| match teacher.known(chosen, &self.device) {
+            Some(logits) => (logits, Vec::new()),
+            None => teacher.run(inputs.clone()),
+        });
         let watched = self.teacher.as_ref().map_or(&[][..], |teacher| &teacher.student_features);
         let inputs = inputs.into_autodiff();
         let (logits, features) = match &self.config.fake_quantisation {
@@ -163,10 +171,19 @@ impl<'a> Trainer<'a> {
         let value: f32 = loss.clone().inner().into_scalar();
         if value.is_finite() {
             let gradients = GradientsParams::from_grads(loss.backward(), &self.module);
-            let stepped = self.optimiser.step(learning_rate, self.module.clone(), gradients);
+            let stepped = self.optimiser.step(self.rates(learning_rate), self.module.clone(), gradients);
             self.module = stepped.zeroed(&self.drop);
         }
         (value, right)
+    }
+
+    /// Each parameter's learning rate.
+    fn rates(&self, learning_rate: f64) -> ModuleLearningRate {
+        let all = ModuleLrScheduler::new(learning_rate);
+        let each = |all: ModuleLrScheduler, (group, size): &(ParamGroup, f64)| {
+            all.with_group(group.clone(), learning_rate * size)
+        };
+        self.sizes.iter().fold(all, each).step()
     }
 
     /// How many of the chosen samples' logits have their largest at the label, or where the teacher has it.

@@ -1,7 +1,7 @@
 //! A graph as a Burn module: parameters on a device, and back.
 
 use crate::{DynTensor, TrainError, tensor::MAX_RANK};
-use burn::module::{Module, Param, RunningState};
+use burn::module::{Module, Param, ParamGroup, RunningState};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use niwaki_graph::{Graph, Op, ParamId};
 use std::sync::Arc;
@@ -115,6 +115,23 @@ impl GraphModule {
             _ => None,
         };
         self.slots.iter().filter_map(id).collect()
+    }
+
+    /// The size of every parameter that is trained: the root mean square of what is not zero, at least 0.001.
+    pub(crate) fn sizes(&self) -> Vec<(ParamGroup, f64)> {
+        let size = |slot: &Slot| {
+            let id = match slot {
+                Slot::R1(param) => param.id,
+                Slot::R2(param) => param.id,
+                Slot::R3(param) => param.id,
+                Slot::R4(param) => param.id,
+                Slot::Running(_) => return None,
+            };
+            let live = slot.value().into_vec().into_iter().filter(|x| *x != 0.0).map(f64::from);
+            let (sum, count) = live.fold((0.0, 0usize), |(sum, count), x| (sum + x * x, count + 1));
+            Some((ParamGroup::from_ids(vec![id]), (sum / count.max(1) as f64).sqrt().max(1e-3)))
+        };
+        self.slots.iter().filter_map(size).collect()
     }
 
     /// Whether the parameter is a running statistic, which is not trained.

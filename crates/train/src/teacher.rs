@@ -3,8 +3,9 @@
 use crate::config::TrainConfig;
 use crate::loss::{self, Head};
 use crate::{DynTensor, GraphModule, Loss, Samples, TrainError};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use niwaki_graph::{Graph, Op, ValueId};
+use std::sync::Arc;
 
 /// The teacher in evaluation.
 pub(crate) struct OpenTeacher {
@@ -17,6 +18,7 @@ pub(crate) struct OpenTeacher {
     /// Values of the student whose features are matched.
     pub(crate) student_features: Vec<ValueId>,
     feature_weight: f64,
+    known: Option<Arc<Vec<f32>>>,
 }
 
 /// Logits, and features in the order they were asked for.
@@ -67,7 +69,19 @@ impl OpenTeacher {
             features: pick(&teacher.graph, "the teacher's", |pair| &pair.1)?,
             student_features: pick(student, "the student's", |pair| &pair.0)?,
             feature_weight: teacher.features.as_ref().map_or(0.0, |features| features.weight),
+            known: teacher
+                .known
+                .clone()
+                .filter(|known| teacher.features.is_none() && known.len() == samples.len() * head.classes),
         }))
+    }
+
+    /// The logits of the chosen samples, where they are known.
+    pub(crate) fn known(&self, chosen: &[usize], device: &Device) -> Option<Tensor<2>> {
+        let (known, classes) = (self.known.as_ref()?, self.head.classes);
+        let logits = chosen.iter().flat_map(|sample| &known[sample * classes..(sample + 1) * classes]);
+        let data = TensorData::new(logits.copied().collect::<Vec<f32>>(), [chosen.len(), classes]);
+        Some(Tensor::from_data(data, device))
     }
 
     /// The teacher's logits and features, without autodiff.

@@ -20,6 +20,7 @@
 
 mod explain;
 mod qat;
+mod reconstruct;
 mod run;
 mod score;
 mod sensitivity;
@@ -28,6 +29,7 @@ mod table;
 
 pub use explain::{LayerError, explain};
 pub use qat::{fake_quantisation, train_quantised};
+pub use reconstruct::reconstruct;
 pub use run::{Bench, Keep, Pruned, Step, Watch, prune};
 pub use score::{SavedScores, SiteScores, gates, score};
 pub use sensitivity::sensitivity;

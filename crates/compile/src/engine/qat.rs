@@ -43,7 +43,7 @@ pub fn train_quantised(
     let config = TrainConfig {
         learning_rate: recipe.learning_rate,
         fake_quantisation: Some(fake_quantisation(&quantised)),
-        ..bench.config(&folded, masked, recipe.epochs)
+        ..bench.config(&folded, masked, recipe.epochs)?
     };
     let (samples, device, progress) = (bench.data, bench.device, &mut bench.progress);
     Ok(fit(&folded, samples, &config, device, &mut |at| progress("int8", at))?)

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Takes the name of what is being done, and how far it is.
@@ -45,6 +46,8 @@ pub struct Bench<'a> {
     pub scored: Vec<SavedScores>,
     /// The network before pruning: what is distilled from. [`prune`] sets it.
     pub teacher: Option<Graph>,
+    /// The teacher's outputs for all samples, once they were needed; reset with the teacher.
+    pub known: Option<Arc<Vec<f32>>>,
     /// Called with what is being done, and how far it is.
     pub progress: Box<Watch<'a>>,
 }
@@ -62,6 +65,7 @@ impl<'a> Bench<'a> {
             scores: None,
             scored: Vec::new(),
             teacher: None,
+            known: None,
             progress: Box::new(|_, _| {}),
         }
     }
@@ -81,17 +85,31 @@ impl<'a> Bench<'a> {
     }
 
     /// How a graph is trained, with some weights held at zero.
-    pub(crate) fn config(&self, graph: &Graph, masked: &BTreeSet<String>, epochs: usize) -> TrainConfig {
-        let mut config = TrainConfig { loss: self.task.loss, epochs, ..self.fine_tune.config(self.seed) };
+    pub(crate) fn config(
+        &mut self,
+        graph: &Graph,
+        masked: &BTreeSet<String>,
+        epochs: usize,
+    ) -> Result<TrainConfig, CompileError> {
+        // Where a pass is of some samples only, every network sees others.
+        let seed = self.fine_tune.samples.map_or(self.seed, |_| self.seed ^ live_macs(graph) as u64);
+        let mut config = TrainConfig { loss: self.task.loss, epochs, ..self.fine_tune.config(seed) };
         let held = masks(graph, masked).into_iter();
         config.masks = held.map(|(param, keep)| Mask { param, keep }).collect();
         if let (Some(teacher), true) = (&self.teacher, self.fine_tune.teacher_weight > 0.0) {
             let features = (self.fine_tune.feature_weight > 0.0)
                 .then(|| Features { pairs: feature_pairs(graph, teacher), weight: self.fine_tune.feature_weight });
             let (temperature, weight) = (self.fine_tune.temperature, self.fine_tune.teacher_weight);
-            config.distillation = Some(Teacher { features, ..Teacher::new(teacher.clone(), temperature, weight) });
+            // Samples that do not change are shown to the teacher once for all steps.
+            if features.is_none() && self.data.augment.is_none() && epochs > 0 && self.known.is_none() {
+                let module = GraphModule::new(teacher, self.device)?;
+                self.known = Some(Arc::new(predict(&module, self.data.samples, crate::stages::BATCH)?));
+            }
+            let known = self.known.clone().filter(|_| features.is_none());
+            let teacher = Teacher::new(teacher.clone(), temperature, weight);
+            config.distillation = Some(Teacher { features, known, ..teacher });
         }
-        config
+        Ok(config)
     }
 }
 
@@ -159,7 +177,9 @@ pub fn prune(
     bench: &mut Bench<'_>,
     keep: Option<Keep<'_>>,
 ) -> Result<Pruned, CompileError> {
-    bench.teacher = Some(unpruned.clone());
+    if bench.teacher.as_ref() != Some(unpruned) {
+        (bench.teacher, bench.known) = (Some(unpruned.clone()), None);
+    }
     let all = bench.data;
     let held = bench.floor.map(|_| split(all.samples));
     if let Some((train, _)) = &held {
@@ -175,6 +195,7 @@ pub fn prune(
             scores: bench.scores.clone(),
             scored: Vec::new(),
             teacher: bench.teacher.clone(),
+            known: None,
             progress: Box::new(|name, at| (bench.progress)(name, at)),
         };
         let pruned = steps(unpruned, stages, &mut inner, keep, held.as_ref().map(|(_, held)| held));
@@ -223,13 +244,13 @@ fn steps(
             }
             if step == 1 {
                 let found = sites(&state.graph, stage.structure)?;
-                full = found.sites.iter().map(|site| (site.name.clone(), site.units)).collect();
+                full = sizes(&found);
                 full.insert(START.into(), live_macs(&state.graph));
             }
-            let next = one(stage, step, &state, &full, whole, bench)?;
+            let next = one(stage, step, &state, (&full, unpruned), whole, bench)?;
             let last = step == stage.step_count();
             let epochs = if last { bench.fine_tune.epochs } else { stage.step_epochs };
-            let config = bench.config(&next.graph, &next.masked, epochs);
+            let config = bench.config(&next.graph, &next.masked, epochs)?;
             let name = format!("{} {step}/{}", stage.structure, stage.step_count());
             let (data, device, progress) = (bench.data, bench.device, &mut bench.progress);
             let mut watch = |at: &Progress| progress(&name, at);
@@ -275,7 +296,7 @@ fn one(
     stage: &Stage,
     step: usize,
     state: &Pruned,
-    full: &BTreeMap<String, usize>,
+    (full, unpruned): (&BTreeMap<String, usize>, &Graph),
     whole: usize,
     bench: &mut Bench<'_>,
 ) -> Result<Cut, CompileError> {
@@ -307,8 +328,13 @@ fn one(
         Amount::MacsLeft(left) => {
             let start = full.get(START).copied().unwrap_or(whole) as f64;
             let wanted = start - (start - left * whole as f64).max(0.0) * part;
+            // Shares of widths are those of the whole network, so that many small steps come to the widths of one large.
+            let widths = match stage.structure.shrinks() {
+                true => sizes(&sites(unpruned, stage.structure)?),
+                false => BTreeMap::new(),
+            };
             nearest(wanted, |ratio| {
-                let decision = decide(ratio, &BTreeMap::new())?;
+                let decision = decide(ratio, &widths)?;
                 let macs = live_macs(&remove(graph, stage.structure, &decision)?);
                 Ok((decision, macs as f64))
             })?
@@ -316,8 +342,18 @@ fn one(
     };
     let mut masked = state.masked.clone();
     masked.extend(zeroed_params(graph, stage.structure, &decision)?);
-    let graph = remove(graph, stage.structure, &decision)?;
+    let mut left = remove(graph, stage.structure, &decision)?;
+    if bench.fine_tune.reconstruct {
+        let (removed, samples) = ((stage.structure, &decision), bench.data.samples);
+        left = super::reconstruct((graph, &left), removed, &masked, samples, bench.device)?;
+    }
+    let graph = left;
     Ok(Cut { graph, masked, steps: state.steps.clone(), decision })
+}
+
+/// How many units each site has.
+fn sizes(found: &Sites) -> BTreeMap<String, usize> {
+    found.sites.iter().map(|site| (site.name.clone(), site.units)).collect()
 }
 
 /// N:M says by itself how much leaves.
@@ -385,6 +421,14 @@ fn save(keep: Keep<'_>, state: &Pruned, full: &BTreeMap<String, usize>) -> Resul
         let _ = std::fs::remove_file(before);
     }
     Ok(())
+}
+
+/// Puts the last finished step of one place into another that has none of its own, to go on there.
+pub(crate) fn adopt(from: Keep<'_>, to: Keep<'_>) -> Result<(), CompileError> {
+    match (resume(to), resume(from)) {
+        (None, Some((state, full))) => save(to, &state, &full),
+        _ => Ok(()),
+    }
 }
 
 /// The last finished step of the same pruning, if there is one.

@@ -7,7 +7,7 @@ use crate::{
     support::close,
 };
 use niwaki_graph::{Graph, Op, Unary};
-use niwaki_prune::{Dead, Role, groups, lossless};
+use niwaki_prune::{Dead, Role, groups, lossless, silence_dead};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -24,6 +24,18 @@ fn same(graph: &Graph, smaller: &Graph) {
     for (a, b) in interpreter::run(graph, &inputs).iter().zip(&interpreter::run(smaller, &inputs)) {
         close(a, b);
     }
+}
+
+/// The silenced graph is as large as the one given, and computes exactly what the smaller one does.
+fn silenced(graph: &Graph, smaller: &Graph) {
+    let (live, full) = silence_dead(graph).expect("valid");
+    assert_eq!(live, *smaller);
+    let shapes = |graph: &Graph| graph.values.iter().map(|value| value.shape.clone()).collect::<Vec<_>>();
+    assert_eq!(shapes(&full), shapes(graph));
+    let mut random = Random::new(12);
+    let inputs: Vec<Vec<f32>> =
+        graph.inputs.iter().map(|id| random.list(graph.value(*id).shape.iter().product())).collect();
+    assert_eq!(interpreter::run(&live, &inputs), interpreter::run(&full, &inputs));
 }
 
 /// Zeroes the weights that compute some channels; one-dimensional ones (biases, offsets) become `rest`.
@@ -53,6 +65,7 @@ fn random_graphs_keep_their_outputs() {
         kill(&mut graph, every, [0.0, -0.5, 0.5][seed as usize % 3]);
         let (smaller, dead) = lossless(&graph).expect("valid");
         same(&graph, &smaller);
+        silenced(&graph, &smaller);
         let (silent, constant) = removed.get();
         removed.set((silent + dead.silent, constant + dead.constant));
         let again = lossless(&smaller).expect("valid").1;

@@ -161,6 +161,44 @@ fn a_student_learns_from_its_teacher_alone() {
     assert_eq!(error, Err(TrainError::Teacher { teacher: 7, student: 5 }));
 }
 
+/// Logits that are known beforehand are learnt from as those of a teacher that runs.
+#[test]
+fn a_teacher_that_was_asked_before_need_not_run() {
+    let samples = patterns(5, 60, CLASSES);
+    let teacher = network(12, CLASSES);
+    let module = GraphModule::new(&teacher, &Device::flex()).expect("can be run");
+    let known = std::sync::Arc::new(niwaki_train::predict(&module, &samples, 60).expect("fits"));
+    let learn = |known| {
+        let distillation = Some(Teacher { known, ..Teacher::new(teacher.clone(), 2.0, 0.7) });
+        train(&network(6, CLASSES), &samples, &TrainConfig { epochs: 2, distillation, ..short() }).expect("trains")
+    };
+    let (asked, ran) = (learn(Some(known.clone())), learn(None));
+    for (a, b) in asked.params.iter().zip(&ran.params) {
+        assert!(difference(&a.data, &b.data) < 1e-4, "{}", a.name);
+    }
+    let other = std::sync::Arc::new(known.iter().map(|x| -x).collect());
+    assert_ne!(learn(Some(other)), asked, "what is known is what is learnt from");
+}
+
+/// With steps relative to a layer's size, a network whose first layer is a hundred times as large, on inputs a hundred
+/// times as small, learns the same.
+#[test]
+fn relative_steps_do_not_depend_on_scale() {
+    let (graph, samples) = (network(6, CLASSES), patterns(5, 100, CLASSES));
+    let (mut large, mut small_inputs) = (graph.clone(), samples.clone());
+    large.params[0].data.iter_mut().for_each(|w| *w *= 100.0);
+    small_inputs.inputs.iter_mut().for_each(|x| *x /= 100.0);
+    let distance = |relative| {
+        let config = TrainConfig { epochs: 3, learning_rate: 0.02, relative, weight_decay: 0.0, ..short() };
+        let a = train(&graph, &samples, &config).expect("trains");
+        let b = train(&large, &small_inputs, &config).expect("trains");
+        let scaled: Vec<f32> = b.params[0].data.iter().map(|w| w / 100.0).collect();
+        difference(&a.params[0].data, &scaled)
+    };
+    let (relative, absolute) = (distance(true), distance(false));
+    assert!(relative < 1e-3 && absolute > 1e-2, "{relative} apart with relative steps, {absolute} without");
+}
+
 /// A student of half the width, from unlabelled samples, with features matched: the loss of features falls.
 #[test]
 fn features_of_a_wider_teacher_are_matched() {
