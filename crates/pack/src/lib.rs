@@ -13,6 +13,7 @@ mod pack;
 #[cfg(feature = "pack")]
 mod record;
 mod repack;
+mod scratch;
 
 pub use error::PackError;
 #[cfg(feature = "pack")]

@@ -144,7 +144,7 @@ impl Rig {
 
     /// Counts operations: of every blob the first.
     pub(crate) fn count(&self, work: &Workplace, blobs: &[AlignedBytes]) -> anyhow::Result<Vec<Count>> {
-        let firmware = self.build(work, "bench")?;
+        let firmware = self.build(work)?;
         let folder = tempfile::tempdir()?;
         let mut cases = Vec::new();
         for blob in blobs {
@@ -188,9 +188,34 @@ impl Rig {
         Ok(self.estimator(work)?.ok().map(|_| format!("estimated by xtask/cycles for {}{priced_as}", self.core)))
     }
 
-    pub(super) fn build(&self, work: &Workplace, program: &str) -> anyhow::Result<PathBuf> {
+    /// Bytes of code that the kernels of an op set are, as this core's firmware links them; `None` for a computer.
+    pub(crate) fn kernel_code(&self, work: &Workplace, ops: u32) -> anyhow::Result<Option<u64>> {
+        if self.memory.is_none() {
+            return Ok(None);
+        }
+        let text = |ops: u32| -> anyhow::Result<u64> {
+            let linked = self.built(work, "linked", |command| {
+                command.env("NIWAKI_OPS", ops.to_string());
+            })?;
+            Ok(elf::sizes(&linked)?.sections.text)
+        };
+        Ok(Some(text(ops)?.saturating_sub(text(0)?)))
+    }
+
+    fn build(&self, work: &Workplace) -> anyhow::Result<PathBuf> {
+        self.built(work, "bench", |_| ())
+    }
+
+    /// Builds one of any-core's programs.
+    pub(super) fn built(
+        &self,
+        work: &Workplace,
+        program: &str,
+        more: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<PathBuf> {
         let mut command = cargo::cargo(&work.root.join("boards"));
         command.args(["build", "--release", "--package", "any-core", "--bin", program, "--target", &self.target]);
+        more(&mut command);
         command.args(["--features", self.features]);
         let variant = if self.flags.contains("dotprod") { "-dot" } else { "" };
         let folder = format!("any-core/{}-{}{variant}", self.target, self.features);
