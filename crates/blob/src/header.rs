@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 pub const MAGIC: [u8; 4] = *b"NWK1";
 
 /// Format version that this crate reads and writes.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Size of the header, and alignment-preserving offset of the first section.
 pub const HEADER_BYTES: usize = 64;

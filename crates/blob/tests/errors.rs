@@ -42,7 +42,7 @@ fn truncated() {
 #[test]
 fn not_a_blob_and_version() {
     assert_eq!(sealed(|blob| blob[0] = b'n'), Some(ReadError::NotABlob));
-    assert_eq!(sealed(|blob| blob[5] = 1), Some(ReadError::Version { found: 259 }));
+    assert_eq!(sealed(|blob| blob[5] = 1), Some(ReadError::Version { found: 260 }));
 }
 
 #[test]
@@ -374,6 +374,36 @@ fn block_weights() {
         assert_eq!(changed(kind, |op| op.q = [4, 0, -1]).err(), None, "{kind:?}");
         assert_eq!(changed(kind, |op| (op.q, op.groups) = ([4, 0, -1], 4)).err(), None, "{kind:?}");
     }
+}
+
+#[test]
+fn compact_weights() {
+    let kinds = [OpKind::CompactConv2d, OpKind::CompactFullyConnected];
+    refuses(
+        &kinds,
+        &[
+            ("weights outside", |op| op.weights = 1 << 20),
+            ("biases outside", |op| op.bias = 1 << 20),
+            ("odd multipliers", |op| op.multipliers = common::BIAS),
+            ("fewer weights than bits", |op| op.q[0] -= 1),
+            ("more weights than bits", |op| op.q[0] += 1),
+            ("a negative number of weights", |op| op.q[0] = -op.q[0]),
+            ("bits outside", |op| op.q[1] = 1 << 20),
+            ("bits that start elsewhere", |op| op.q[1] += 8),
+            ("negative bits", |op| op.q[1] = -op.q[1]),
+        ],
+    );
+    refuses(
+        &kinds[..1],
+        &[
+            ("windows past the input", |op| op.p[3] = 3),
+            ("no taps", |op| op.p[0] = 0),
+            ("no groups", |op| op.groups = 0),
+            ("groups that do not divide", |op| op.groups = 2),
+            // -77 in every word: bits where no term is.
+            ("bits behind the last term", |op| op.q = [15 * 7, common::BIAS as i32, 0]),
+        ],
+    );
 }
 
 #[test]

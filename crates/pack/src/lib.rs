@@ -4,6 +4,7 @@
 //! instruction set's kernels read, with the same results bit for bit.
 
 pub mod artefact;
+mod compact;
 pub mod cost;
 mod error;
 #[cfg(feature = "pack")]
@@ -14,6 +15,7 @@ mod pack;
 mod record;
 mod repack;
 
+pub use compact::compact;
 pub use error::PackError;
 #[cfg(feature = "pack")]
 pub use layers::layers;

@@ -19,6 +19,7 @@
 //! ```
 
 mod explain;
+mod freed;
 mod qat;
 mod reconstruct;
 mod run;
@@ -28,6 +29,7 @@ mod stage;
 mod table;
 
 pub use explain::{LayerError, explain};
+pub use freed::{CORE, FreedInstructions, freed_instructions};
 pub use qat::{fake_quantisation, train_quantised};
 pub use reconstruct::reconstruct;
 pub use run::{Bench, Keep, Pruned, Step, Watch, prune};
