@@ -71,6 +71,8 @@ pub fn run<const OPS: u32>(
         Isa::Neon | Isa::NeonDot if crate::neon::run::<OPS>(isa, op, operands, output, scratch) => true,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if crate::avx2::run::<OPS>(op, operands, output) => true,
+        #[cfg(niwaki_neon32)]
+        Isa::Neon32 if crate::neon32::run::<OPS>(op, operands, output) => true,
         // Also what a folder has no kernel for, and instruction sets of other targets.
         _ => {
             let _ = scratch;

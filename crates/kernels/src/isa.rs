@@ -21,6 +21,8 @@ pub enum Isa {
     Neon,
     /// 64-bit Arm with NEON's dot products (FEAT_DotProd): Cortex-A55, A76 and later.
     NeonDot,
+    /// 32-bit Arm with NEON, under Linux: Cortex-A7 and later, most of Armv7.
+    Neon32,
     /// 64-bit x86 with AVX2: the computers that networks are prepared on.
     Avx2,
 }
@@ -48,8 +50,9 @@ impl Isa {
         Self::V7m => &[Self::Scalar, Self::V7m],
         Self::V6m => &[Self::Scalar, Self::V6m],
         Self::Neon | Self::NeonDot => &[Self::Scalar, Self::Neon, Self::NeonDot],
-        Self::Scalar | Self::Avx2 if cfg!(target_arch = "x86_64") => &[Self::Scalar, Self::Avx2],
-        Self::Scalar | Self::Avx2 => &[Self::Scalar],
+        Self::Scalar | Self::Avx2 | Self::Neon32 if cfg!(target_arch = "x86_64") => &[Self::Scalar, Self::Avx2],
+        Self::Scalar | Self::Avx2 | Self::Neon32 if cfg!(niwaki_neon32) => &[Self::Scalar, Self::Neon32],
+        Self::Scalar | Self::Avx2 | Self::Neon32 => &[Self::Scalar],
     };
 
     /// The best that this CPU runs. Microcontrollers get [`Isa::CURRENT`], and only its kernels are linked. Elsewhere
@@ -63,6 +66,10 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         if Self::Avx2.is_available() {
             return Self::Avx2;
+        }
+        #[cfg(niwaki_neon32)]
+        if Self::Neon32.is_available() {
+            return Self::Neon32;
         }
         Self::CURRENT
     }
@@ -85,6 +92,10 @@ impl Isa {
             Self::Avx2 => crate::avx2::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 => false,
+            #[cfg(niwaki_neon32)]
+            Self::Neon32 => crate::neon32::is_available(),
+            #[cfg(not(niwaki_neon32))]
+            Self::Neon32 => false,
         }
     }
 }
@@ -94,7 +105,7 @@ impl Isa {
 pub fn scratch_bytes(isa: Isa, op: &Op<'_>) -> usize {
     match isa {
         // What plain kinds need on those with wide registers lies on the stack, of which their targets have plenty.
-        Isa::Scalar | Isa::Avx2 => 0,
+        Isa::Scalar | Isa::Avx2 | Isa::Neon32 => 0,
         Isa::Neon | Isa::NeonDot => neon_scratch(op),
         Isa::Dsp => dsp_scratch(op),
         Isa::Helium => helium_scratch(op),

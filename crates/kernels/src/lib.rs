@@ -30,12 +30,14 @@ mod lanes;
 pub mod layout;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(niwaki_neon32)]
+mod neon32;
 #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "others only ask for the bytes"))]
 mod planes;
 #[cfg(feature = "testing")]
 pub mod problem;
 pub mod scalar;
-#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64", niwaki_neon32))]
 mod simd;
 #[cfg(niwaki_v6m)]
 #[allow(unsafe_code, reason = "assembly; every call argues why it is right")]

@@ -9,10 +9,13 @@ fn every_available_instruction_set_agrees_with_scalar() {
     println!("instruction sets: {found:?}");
     assert!(found.contains(&Isa::current()));
     let mut solved = 0;
-    for problem in problem::all(1) {
-        for isa in &found {
-            problem.check(*isa).unwrap();
-            solved += 1;
+    for mut problem in problem::all(1) {
+        found.iter().for_each(|isa| problem.check(*isa).unwrap());
+        solved += found.len();
+        // Kernels that add products in pairs are others where a weight is -128.
+        if problem.weights.contains(&i8::MIN) {
+            problem.weights.iter_mut().for_each(|weight| *weight = (*weight).max(-127));
+            found.iter().for_each(|isa| problem.check(*isa).unwrap());
         }
     }
     assert!(solved > 1000, "only {solved} problems were generated");

@@ -14,6 +14,8 @@ use core::arch::x86_64::{
 pub(super) struct Avx2;
 
 impl Taps for Avx2 {
+    const TWO_ROWS: bool = false;
+
     #[inline]
     unsafe fn run(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
         // SAFETY: the caller vouches for what the loop asks for.

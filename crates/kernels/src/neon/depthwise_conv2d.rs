@@ -14,6 +14,8 @@ use core::arch::{
 pub(super) struct Neon;
 
 impl Taps for Neon {
+    const TWO_ROWS: bool = true;
+
     #[inline]
     unsafe fn run(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
         // All but perhaps the last have whole lanes; where none has, all are left.
@@ -23,13 +25,38 @@ impl Taps for Neon {
         };
         // SAFETY: the caller vouches for what the loops ask for.
         unsafe {
-            match (run.rows, run.width, slice.pairs_fit) {
-                ([a, b, c], 3, true) => three_by_three::<true>([*a, *b, *c], whole, run, slice, scalars),
-                ([a, b, c], 3, false) => three_by_three::<false>([*a, *b, *c], whole, run, slice, scalars),
-                _ => any(0, run, slice, scalars),
-            }
-            if run.rows.len() == 3 && run.width == 3 {
+            let whole = match (run.rows, run.width, run.below) {
+                ([a, b, c], 3, None) => {
+                    match slice.pairs_fit {
+                        true => one_row::<true>([*a, *b, *c], whole, run, slice, scalars),
+                        false => one_row::<false>([*a, *b, *c], whole, run, slice, scalars),
+                    }
+                    whole
+                }
+                ([a, b, c, d], 3, Some((1, _))) => {
+                    let rows = [*a, *b, *c, *d];
+                    match slice.pairs_fit {
+                        true => two_rows::<4, true>(rows, whole, run, slice, scalars),
+                        false => two_rows::<4, false>(rows, whole, run, slice, scalars),
+                    }
+                    whole
+                }
+                ([a, b, c, d, e], 3, Some((2, _))) => {
+                    let rows = [*a, *b, *c, *d, *e];
+                    match slice.pairs_fit {
+                        true => two_rows::<5, true>(rows, whole, run, slice, scalars),
+                        false => two_rows::<5, false>(rows, whole, run, slice, scalars),
+                    }
+                    whole
+                }
+                _ => 0,
+            };
+            if whole < run.count {
                 any(whole, run, slice, scalars);
+                if let Some((first, down)) = run.below {
+                    let rows = run.rows.get(first..).unwrap_or_default();
+                    any(whole, &Run { rows, place: run.place.add(down), ..*run }, slice, scalars);
+                }
             }
         }
     }
@@ -39,7 +66,7 @@ impl Taps for Neon {
 /// As [`Taps::run`], with three rows of three taps; the first `whole` outputs, which have all lanes.
 #[inline(never)]
 #[target_feature(enable = "neon")]
-unsafe fn three_by_three<const PAIRS: bool>(
+unsafe fn one_row<const PAIRS: bool>(
     rows: [*const i8; 3],
     whole: usize,
     run: &Run<'_>,
@@ -61,15 +88,97 @@ unsafe fn three_by_three<const PAIRS: bool>(
         for pair in 0..4 {
             let (first, second) = (2 * pair, 2 * pair + 1);
             let x = [x(first / 3, first % 3), x(second / 3, second % 3)];
-            acc = if PAIRS {
-                add(acc, products_of_pair(x, [w[first], w[second]]))
-            } else {
-                add(add(acc, products(x[0], w[first])), products(x[1], w[second]))
-            };
+            acc = add_two::<PAIRS>(acc, x, [w[first], w[second]]);
         }
         acc = add(acc, products(x(2, 2), w[8]));
         // SAFETY: the caller vouches for the place of every output's lanes.
         unsafe { vst1q_s8(run.place.add(output * run.pitch), results(acc, &half, &rule)) };
+    }
+}
+
+/// Two rows of outputs, which share rows of taps: a stride of one where there are four, of two where there are five.
+///
+/// # Safety
+/// As [`one_row`].
+#[inline(never)]
+#[target_feature(enable = "neon")]
+unsafe fn two_rows<const ROWS: usize, const PAIRS: bool>(
+    rows: [*const i8; ROWS],
+    whole: usize,
+    run: &Run<'_>,
+    slice: &Slice,
+    scalars: &Scalars,
+) {
+    // SAFETY: a slice has `STEP` biases, multipliers and, per tap, weights.
+    let (bias, half, w) = unsafe {
+        let tap = |tap: usize| vld1q_s8(slice.weights.add(tap * STEP));
+        (four(slice.bias), four(slice.half_multipliers), [0, 1, 2, 3, 4, 5, 6, 7, 8].map(tap))
+    };
+    let rule = Rule::new(scalars);
+    let below = run.below.map_or(0, |(_, below)| below);
+    for output in 0..whole {
+        let at = output * run.step;
+        let mut acc = [bias; 2];
+        let mut before = w[0];
+        // A loop would not be unrolled.
+        macro_rules! row {
+            ($number:literal) => {
+                if $number < ROWS {
+                    let row: *const i8 = rows[$number];
+                    // SAFETY: the caller vouches for `STEP` bytes at every tap of every output.
+                    let x = [0, 1, 2].map(|tap| unsafe { vld1q_s8(row.add(at + tap * run.tap_pitch)) });
+                    if $number < 3 {
+                        acc[0] = row_of_taps::<PAIRS>(acc[0], $number, x, before, &w);
+                    }
+                    if $number + 3 >= ROWS {
+                        acc[1] = row_of_taps::<PAIRS>(acc[1], $number + 3 - ROWS, x, before, &w);
+                    }
+                    #[allow(unused_assignments, reason = "the last row has none after it")]
+                    {
+                        before = x[2];
+                    }
+                }
+            };
+        }
+        row!(0);
+        row!(1);
+        row!(2);
+        row!(3);
+        row!(4);
+        for (acc, down) in acc.into_iter().zip([0, below]) {
+            // SAFETY: the caller vouches for the place of every output's lanes.
+            unsafe { vst1q_s8(run.place.add(down + output * run.pitch), results(acc, &half, &rule)) };
+        }
+    }
+}
+
+/// Adds the products of a row's first two taps, and of its third with that of the row before.
+#[inline(always)]
+fn row_of_taps<const PAIRS: bool>(
+    acc: [int32x4_t; 4],
+    row: usize,
+    x: [int8x16_t; 3],
+    before: int8x16_t,
+    w: &[int8x16_t; 9],
+) -> [int32x4_t; 4] {
+    // SAFETY: every 64-bit Arm target has NEON.
+    unsafe {
+        let acc = add_two::<PAIRS>(acc, [x[0], x[1]], [w[3 * row], w[3 * row + 1]]);
+        match row {
+            0 => acc,
+            1 => add_two::<PAIRS>(acc, [before, x[2]], [w[2], w[5]]),
+            _ => add(acc, products(x[2], w[8])),
+        }
+    }
+}
+
+/// Adds the products of two taps: together, where they fit into 16 bits.
+#[inline]
+#[target_feature(enable = "neon")]
+fn add_two<const PAIRS: bool>(acc: [int32x4_t; 4], x: [int8x16_t; 2], w: [int8x16_t; 2]) -> [int32x4_t; 4] {
+    match PAIRS {
+        true => add(acc, products_of_pair(x, w)),
+        false => add(add(acc, products(x[0], w[0])), products(x[1], w[1])),
     }
 }
 
@@ -84,7 +193,8 @@ unsafe fn any(first: usize, run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
     for output in first..run.count {
         let mut acc = bias;
         let mut weights = slice.weights;
-        for row in run.rows {
+        // Of two rows of outputs those of the first.
+        for row in run.rows.iter().take(run.height) {
             for tap in 0..run.width {
                 // SAFETY: the caller vouches for `STEP` bytes at every tap of every output and of the filters.
                 let (x, w) = unsafe { (vld1q_s8(row.add(output * run.step + tap * run.tap_pitch)), vld1q_s8(weights)) };

@@ -35,7 +35,7 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
     let pitch = layer.steps * STEP;
     let Some(panels) = panels.zeroed(per_chunk / T::CHANNELS * panel_bytes) else { return false };
     let copied = layer.rows.map_or(Some(0), |rows| rows.bytes());
-    let Some(rows) = copied.and_then(|bytes| rows.zeroed(bytes)) else { return false };
+    let Some(rows) = copied.and_then(|bytes| rows.filled(bytes, op.input_zero_point)) else { return false };
     // A step is free behind each patch.
     let patch_pitch = pitch + STEP;
     let most = MOST_PATCHES.min(PATCHES / patch_pitch / T::PIXELS * T::PIXELS);
@@ -59,7 +59,8 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
                 channels,
                 pairs_fit: layer.pairs_fit,
             };
-            let mut windows = layer.rows.map(|layout| Windows::new(op, group, Rows::new(op, input, layout, rows)));
+            let mut windows =
+                layer.rows.map(|layout| Windows::new(op, group, Rows::new(op, input, layout, &mut *rows)));
             let mut pixel = 0;
             while pixel < layer.pixels {
                 let count = at_once.min(layer.pixels - pixel);

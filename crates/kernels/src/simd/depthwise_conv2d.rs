@@ -12,23 +12,26 @@ const ROWS: usize = 128 * 1024;
 /// Bytes of packed filters.
 const SLICES: usize = 64 * 1024;
 
-/// The filters of [`STEP`] neighbouring channels.
+/// The filters of [`STEP`] neighbouring channels: biases, halves of multipliers and weights, one behind the other.
+#[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "not every instruction set asks for all"))]
 #[derive(Clone, Copy)]
 pub(crate) struct Slice {
     pub(crate) bias: *const i32,
     pub(crate) half_multipliers: *const i32,
     /// [`STEP`] per tap.
     pub(crate) weights: *const i8,
-    /// Whether no weight is -128; AVX2 has no use for it.
-    #[cfg_attr(target_arch = "x86_64", allow(dead_code, reason = "not every instruction set asks"))]
+    /// Whether no weight is -128.
     pub(crate) pairs_fit: bool,
 }
 
-/// One row of outputs.
+/// One row of outputs, or two.
+#[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "not every instruction set takes two"))]
 #[derive(Clone, Copy)]
 pub(crate) struct Run<'a> {
     /// Where the first output's first tap reads, for each row of taps.
     pub(crate) rows: &'a [*const i8],
+    /// Rows of taps for an output.
+    pub(crate) height: usize,
     /// Taps in a row.
     pub(crate) width: usize,
     /// Bytes from tap to tap.
@@ -43,10 +46,15 @@ pub(crate) struct Run<'a> {
     pub(crate) pitch: usize,
     /// How many of the [`STEP`] lanes every output has, and how many the last.
     pub(crate) lanes: [usize; 2],
+    /// Of a second row of outputs, which rows of taps are its first, and bytes from output to output below.
+    pub(crate) below: Option<(usize, usize)>,
 }
 
 /// The inner loop of one instruction set.
 pub(crate) trait Taps {
+    /// Whether it takes two rows of outputs at once, for windows of three rows and three columns.
+    const TWO_ROWS: bool;
+
     /// Computes a row of outputs of the channels of a slice.
     ///
     /// # Safety
@@ -60,9 +68,9 @@ pub(crate) trait Taps {
 /// # Safety
 /// The CPU has the instruction set of `T`.
 pub(crate) unsafe fn depthwise_conv2d<T: Taps>(op: &Conv2d<'_>, input: &[i8], output: &mut [i8]) -> bool {
-    let Some(layer) = Layer::new(op, input, output) else { return false };
+    let Some(layer) = Layer::new::<T>(op, input, output) else { return false };
     let (mut rows, mut slices) = (Stack::<ROWS>::new(), Stack::<SLICES>::new());
-    let Some(rows) = layer.rows.bytes().and_then(|bytes| rows.zeroed(bytes)) else { return false };
+    let Some(rows) = layer.rows.bytes().and_then(|bytes| rows.filled(bytes, op.input_zero_point)) else { return false };
     let slice_bytes = STEP * (2 * size_of::<i32>() + layer.taps);
     let slice_count = layer.lanes.div_ceil(STEP);
     let Some(slices) = slice_count.checked_mul(slice_bytes).and_then(|len| slices.zeroed(len)) else { return false };
@@ -71,40 +79,49 @@ pub(crate) unsafe fn depthwise_conv2d<T: Taps>(op: &Conv2d<'_>, input: &[i8], ou
     }
     let [height, width] = op.window.kernel;
     let [_, dilation] = op.window.dilation;
-    let channels = op.output.channels;
+    let (channels, line) = (op.output.channels, op.output.width * op.output.channels);
     let mut rows = Rows::new(op, input, layer.rows, rows);
     let mut starts = NO_STARTS;
-    for y in 0..op.output.height {
-        rows.move_to(y, &mut starts);
+    let mut y = 0;
+    while y < op.output.height {
+        let two = layer.two && y + 1 < op.output.height;
+        let (rows_at_once, below) = match two {
+            true => (height + op.window.stride[0], Some((op.window.stride[0], line))),
+            false => (height, None),
+        };
+        match two {
+            true => rows.move_to_two(y, &mut starts),
+            false => rows.move_to(y, &mut starts),
+        }
         for (at, slice) in slices.chunks_exact(slice_bytes).enumerate() {
             let (count, pitch, lanes) = match layer.lanes == channels {
                 true => (op.output.width, channels, [STEP.min(channels - at * STEP); 2]),
                 // Some pixels make one slice, the last perhaps not all of it.
-                false => {
-                    let bytes = op.output.width * channels;
-                    (bytes.div_ceil(STEP), STEP, [STEP, (bytes - 1) % STEP + 1])
-                }
+                false => (line.div_ceil(STEP), STEP, [STEP, (line - 1) % STEP + 1]),
             };
-            for start in starts.iter_mut().take(height).filter(|_| at > 0) {
+            for start in starts.iter_mut().take(rows_at_once).filter(|_| at > 0) {
                 // SAFETY: a row holds all channels of its first pixel.
                 *start = unsafe { start.add(STEP) };
             }
             let run = Run {
-                rows: &starts[..height],
+                rows: &starts[..rows_at_once],
+                height,
                 width,
                 tap_pitch: dilation * channels,
                 step: if layer.lanes == channels { op.window.stride[1] * channels } else { STEP },
                 count,
-                // SAFETY: row `y` and, in it, lane `at * STEP` are inside the output.
-                place: unsafe { output.as_mut_ptr().add(y * op.output.width * channels + at * STEP) },
+                // SAFETY: row `y`, and the one below if there are two, and in them lane `at * STEP` are inside the output.
+                place: unsafe { output.as_mut_ptr().add(y * line + at * STEP) },
                 pitch,
                 lanes,
+                below,
             };
             // SAFETY: the caller vouches for the instruction set. The last output's last tap ends, with all its lanes,
             // less than `STEP` bytes after its row, and that many follow every row. Outputs have the lanes
             // that are left in their pixel or, where pixels are joined, in their row.
             unsafe { T::run(&run, &layer.slice(slice), &layer.scalars) };
         }
+        y += if two { 2 } else { 1 };
     }
     true
 }
@@ -113,6 +130,8 @@ pub(crate) unsafe fn depthwise_conv2d<T: Taps>(op: &Conv2d<'_>, input: &[i8], ou
 struct Layer<'a> {
     op: &'a Conv2d<'a>,
     rows: Layout,
+    /// Whether two rows of outputs are computed at once.
+    two: bool,
     taps: usize,
     /// Lanes of the filters: the channels, or [`STEP`] where several pixels fill it together.
     lanes: usize,
@@ -121,16 +140,20 @@ struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
-    fn new(op: &'a Conv2d<'a>, input: &[i8], output: &[i8]) -> Option<Self> {
+    fn new<T: Taps>(op: &'a Conv2d<'a>, input: &[i8], output: &[i8]) -> Option<Self> {
         let channels = op.output.channels;
         let taps = op.window.kernel[0].checked_mul(op.window.kernel[1])?;
         if op.input.channels != channels || !fits(op, taps, input, output) {
             return None;
         }
         let joined = op.window.stride[1] == 1 && STEP.is_multiple_of(channels);
+        let (window, rows) = (&op.window, Layout::new(op)?);
+        let two =
+            T::TWO_ROWS && (window.kernel, window.dilation) == ([3; 2], [1; 2]) && (1..=2).contains(&window.stride[0]);
         Some(Self {
             op,
-            rows: Layout::new(op)?,
+            two,
+            rows: if two { rows.of_two(window.stride[0]) } else { rows },
             taps,
             lanes: if joined { STEP } else { channels },
             scalars: Scalars::of(&op.requantise),
@@ -152,7 +175,20 @@ impl<'a> Layer<'a> {
     fn pack(&self, first: usize, packed: &mut [i8]) {
         let channels = self.op.output.channels;
         let (header, weights) = packed.split_at_mut(STEP * 2 * size_of::<i32>());
-        for lane in 0..STEP.min(self.lanes - first) {
+        let (bias, multipliers) = (&self.op.bias, &self.op.requantise.multipliers);
+        let mut lanes = 0..STEP.min(self.lanes - first);
+        if let (Some(bias), Some(multipliers)) = (bias.get(first..first + STEP), multipliers.get(first..first + STEP)) {
+            // Without divisions: the usual way.
+            let (biases, halves) = header.split_at_mut(STEP * size_of::<i32>());
+            for (to, bias) in biases.as_chunks_mut::<4>().0.iter_mut().zip(bias) {
+                *to = bias.to_ne_bytes().map(|byte| byte as i8);
+            }
+            for (to, multiplier) in halves.as_chunks_mut::<4>().0.iter_mut().zip(multipliers) {
+                *to = (multiplier >> 1).to_ne_bytes().map(|byte| byte as i8);
+            }
+            lanes = 0..0;
+        }
+        for lane in lanes {
             let channel = (first + lane) % channels;
             let half = self.op.requantise.multipliers[channel] >> 1;
             for (word, at) in [(self.op.bias[channel], lane), (half, STEP + lane)] {

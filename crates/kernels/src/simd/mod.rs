@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "kernels of instruction sets work on raw pointers")]
 
 mod conv2d;
+mod copy;
 mod depthwise_conv2d;
 mod geometry;
 mod rows;

@@ -1,6 +1,6 @@
 //! The rows of the input that lie under a window, copied to where padding is in its place: no tap misses.
 
-use super::STEP;
+use super::{STEP, copy::copy};
 use crate::scalar::axis::Axis;
 use niwaki_blob::Conv2d;
 
@@ -18,6 +18,8 @@ pub(super) const NO_STARTS: Starts = [core::ptr::null(); MOST_ROWS];
 pub(super) struct Layout {
     /// Rows that a window spans.
     extent: usize,
+    /// Rows that are kept: those under the windows of one row of outputs, or of two.
+    kept: usize,
     /// Bytes of a row with its padding.
     row: usize,
     /// Bytes from row to row: [`STEP`] more, so that whole steps can be read anywhere.
@@ -36,12 +38,18 @@ impl Layout {
         let covered = (op.output.width - 1) * window.stride[1] + (width - 1) * window.dilation[1] + 1;
         let row = covered.checked_mul(op.input.channels)?;
         let pitch = row.checked_add(STEP)?.checked_next_multiple_of(STEP)?;
-        Some(Self { extent: (height - 1) * window.dilation[0] + 1, row, pitch })
+        let extent = (height - 1) * window.dilation[0] + 1;
+        Some(Self { extent, kept: extent, row, pitch })
+    }
+
+    /// The same for two rows of outputs at a time; windows are not dilated.
+    pub(super) fn of_two(self, stride: usize) -> Self {
+        Self { kept: self.extent + stride, ..self }
     }
 
     /// Bytes of all rows; `None` where they are too many to count.
     pub(super) fn bytes(&self) -> Option<usize> {
-        self.extent.checked_mul(self.pitch)
+        self.kept.checked_mul(self.pitch)
     }
 }
 
@@ -57,7 +65,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// `buffer` has the layout's [`Layout::bytes`].
+    /// `buffer` has the layout's [`Layout::bytes`], all of the input's zero point.
     pub(super) fn new(op: &'a Conv2d<'a>, input: &'a [i8], layout: Layout, buffer: &'a mut [i8]) -> Self {
         Self { op, input, layout, buffer, axis: Axis::rows(&op.window, op.input), next: 0 }
     }
@@ -65,35 +73,43 @@ impl<'a> Rows<'a> {
     /// Moves on to row `y` of the outputs. Puts to `starts` where each row of taps starts for the first output; after
     /// that follow the row's other elements and [`STEP`] bytes of anything.
     pub(super) fn move_to(&mut self, y: usize, starts: &mut Starts) {
-        let Layout { extent, pitch, .. } = self.layout;
-        let first = y * self.op.window.stride[0];
-        for row in self.next.max(first)..first + extent {
+        self.load_all(y, self.layout.extent, starts);
+    }
+
+    /// The same for two rows of outputs, if that many rows are kept: the second's rows of taps start a stride after the
+    /// first's.
+    pub(super) fn move_to_two(&mut self, y: usize, starts: &mut Starts) {
+        self.load_all(y, self.layout.kept, starts);
+    }
+
+    fn load_all(&mut self, y: usize, count: usize, starts: &mut Starts) {
+        let Layout { kept, pitch, .. } = self.layout;
+        let (first, dilation) = (y * self.op.window.stride[0], self.op.window.dilation[0]);
+        for row in self.next.max(first)..first + count {
             self.load(row);
         }
-        self.next = first + extent;
-        let dilation = self.op.window.dilation[0];
-        let mut slot = first % extent;
-        for start in starts.iter_mut().take(self.op.window.kernel[0]) {
+        self.next = first + count;
+        let mut slot = first % kept;
+        for start in starts.iter_mut().take(count.div_ceil(dilation.max(1))) {
             *start = self.buffer[slot * pitch..].as_ptr();
             slot += dilation;
-            slot -= if slot >= extent { extent } else { 0 };
+            slot -= if slot >= kept { kept } else { 0 };
         }
     }
 
     fn load(&mut self, row: usize) {
-        let Layout { extent, row: len, pitch } = self.layout;
-        let start = row % extent * pitch;
+        let Layout { kept, row: len, pitch, .. } = self.layout;
+        let start = row % kept * pitch;
         let to = &mut self.buffer[start..start + len];
         let line = self.op.input.width * self.op.input.channels;
         let zero_point = self.op.input_zero_point;
         match self.axis.undilated(row) {
             Some(row) => {
+                // What lies to the left and to the right stays padding, whatever row was here.
                 let left = (self.op.window.padding[1] * self.op.input.channels).min(to.len());
-                let (left, rest) = to.split_at_mut(left);
-                let (inside, right) = rest.split_at_mut(line.min(rest.len()));
-                left.fill(zero_point);
-                inside.copy_from_slice(&self.input[row * line..row * line + inside.len()]);
-                right.fill(zero_point);
+                let inside = &mut to[left..];
+                let len = line.min(inside.len());
+                copy(&self.input[row * line..row * line + len], &mut inside[..len]);
             }
             None => to.fill(zero_point),
         }

@@ -15,6 +15,12 @@ impl<const BYTES: usize> Stack<BYTES> {
     /// The first `len` bytes, as zeros; `None` where there are not as many.
     #[inline(always)]
     pub(super) fn zeroed(&mut self, len: usize) -> Option<&mut [i8]> {
+        self.filled(len, 0)
+    }
+
+    /// The first `len` bytes, all of this value; `None` where there are not as many.
+    #[inline(always)]
+    pub(super) fn filled(&mut self, len: usize, value: i8) -> Option<&mut [i8]> {
         if len > BYTES {
             return None;
         }
@@ -22,7 +28,7 @@ impl<const BYTES: usize> Stack<BYTES> {
         // SAFETY: `start` is the first of `BYTES >= len` bytes that this borrow of `self` owns; they are written before
         // they are read, and any byte is an i8.
         unsafe {
-            start.write_bytes(0, len);
+            start.write_bytes(value as u8, len);
             Some(core::slice::from_raw_parts_mut(start, len))
         }
     }

@@ -27,8 +27,8 @@ pub(crate) struct Panels {
     pub(crate) steps: usize,
     /// Output channels of all panels; the last may have fewer than a panel can hold.
     pub(crate) channels: usize,
-    /// Whether no weight is -128; AVX2 has no use for it.
-    #[cfg_attr(target_arch = "x86_64", allow(dead_code, reason = "not every instruction set asks"))]
+    /// Whether no weight is -128.
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "not every instruction set asks"))]
     pub(crate) pairs_fit: bool,
 }
 

@@ -6,9 +6,9 @@ use crate::{
     simd::Place,
 };
 use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vaddq_s32, vcombine_s8, vdupq_laneq_s32, vdupq_n_s32, vget_low_s8, vld1_s8, vld1q_s8,
+    int8x16_t, int32x4_t, vandq_s32, vcombine_s8, vdupq_laneq_s32, vdupq_n_u64, vget_low_s8, vld1_s8, vld1q_s8,
     vld1q_s32, vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8, vpadalq_s16, vreinterpretq_s8_s32,
-    vreinterpretq_s32_s8,
+    vreinterpretq_s32_s8, vreinterpretq_s32_u64,
 };
 
 /// For every 64-bit Arm core.
@@ -44,8 +44,18 @@ unsafe fn tile<const ROWS: usize, const V: usize>(
     let Stream { mut weights, offsets, mut units, whole, mut bias, mut multipliers, channels } = *stream;
     let mut next = offsets;
     let mut left = channels;
+    let once = vreinterpretq_s32_u64(vdupq_n_u64(u32::MAX.into()));
     loop {
-        let mut acc = [[vdupq_n_s32(0); V]; CHANNELS];
+        // SAFETY: biases are filled up to a multiple of four.
+        let four = unsafe { vld1q_s32(bias) };
+        // Two sums make a pixel's: one of them starts with the bias.
+        let starts = [
+            vandq_s32(vdupq_laneq_s32::<0>(four), once),
+            vandq_s32(vdupq_laneq_s32::<1>(four), once),
+            vandq_s32(vdupq_laneq_s32::<2>(four), once),
+            vandq_s32(vdupq_laneq_s32::<3>(four), once),
+        ];
+        let mut acc = [[four; V]; CHANNELS];
         macro_rules! group {
             ($first:literal) => {
                 if $first < CHANNELS / ROWS {
@@ -63,7 +73,10 @@ unsafe fn tile<const ROWS: usize, const V: usize>(
                         },
                     };
                     // SAFETY: the caller vouches for the stream.
-                    let part = unsafe { group::<ROWS, V>(base, &mut weights, &mut next, count) };
+                    let part = unsafe {
+                        let starts = core::array::from_fn(|row| starts[at + row]);
+                        group::<ROWS, V>(starts, base, &mut weights, &mut next, count)
+                    };
                     for row in 0..ROWS {
                         acc[at + row] = part[row];
                     }
@@ -74,19 +87,6 @@ unsafe fn tile<const ROWS: usize, const V: usize>(
         group!(1);
         group!(2);
         group!(3);
-        // SAFETY: biases are filled up to a multiple of four.
-        let four = unsafe { vld1q_s32(bias) };
-        let bias_of = [
-            vdupq_laneq_s32::<0>(four),
-            vdupq_laneq_s32::<1>(four),
-            vdupq_laneq_s32::<2>(four),
-            vdupq_laneq_s32::<3>(four),
-        ];
-        for (acc, bias) in acc.iter_mut().zip(bias_of) {
-            for acc in acc {
-                *acc = vaddq_s32(*acc, bias);
-            }
-        }
         // SAFETY: the caller vouches for the channels that are left; multipliers are filled up to a multiple of four.
         unsafe { finish(acc, multipliers, rule, place, left.min(CHANNELS), count) };
         if left <= CHANNELS {
@@ -98,20 +98,21 @@ unsafe fn tile<const ROWS: usize, const V: usize>(
     }
 }
 
-/// The sums of a group's units.
+/// The sums of a group's units, from where they start.
 ///
 /// # Safety
 /// As [`Tile::run`]; `count` units are left.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn group<const ROWS: usize, const V: usize>(
+    starts: [int32x4_t; ROWS],
     base: *const i8,
     weights: &mut *const i8,
     offsets: &mut *const u32,
     count: usize,
 ) -> [[int32x4_t; V]; ROWS] {
     // Of every four pixels two vectors with two sums for each pixel.
-    let mut acc = [[[vdupq_n_s32(0); 2]; V]; ROWS];
+    let mut acc = starts.map(|start| [[start; 2]; V]);
     for _ in 0..count {
         // SAFETY: every unit has two offsets and `8 * ROWS` weights, and at each offset lie `V` vectors.
         unsafe {
