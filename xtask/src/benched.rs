@@ -42,6 +42,11 @@ pub(crate) struct Line {
     pub(crate) measured: Option<Figure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) estimated_cycles: Option<u64>,
+    /// Instructions and cycles that the core's measured costs predict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) predicted: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) predicted_cycles: Option<u64>,
     /// Instructions and estimated cycles by class.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) mix: BTreeMap<String, [u64; 2]>,

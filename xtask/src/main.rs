@@ -11,6 +11,7 @@ mod data;
 mod elf;
 mod estimate;
 mod firmware;
+mod fit;
 mod install;
 mod layers;
 mod logs;

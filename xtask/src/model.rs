@@ -6,6 +6,7 @@ use crate::{
 };
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use niwaki_pack::artefact::REPORT;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
@@ -13,10 +14,13 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// The folder inside a model's results that holds the points of `fit`, each with a folder of its own.
+pub(crate) const POINTS: &str = "points";
+
 /// What every command about a model takes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ModelArgs {
-    /// A model in models/, or the path of a folder with a model crate of your own
+    /// A model in models/, or the path of a folder with a model crate of your own; with @POINT behind it, what `fit` made
     pub(crate) model: String,
     /// Burn device that the host stages run on: flex, ndarray or wgpu
     #[arg(long)]
@@ -37,15 +41,22 @@ impl ModelArgs {
     pub(crate) fn of(model: &str) -> Self {
         Self { model: model.into(), device: None, seed: None, epochs: None, quiet: false }
     }
+
+    /// The same for a step that trains by its own number of epochs; and the number that was asked for.
+    pub(crate) fn without_epochs(&self) -> (Self, Option<u32>) {
+        (Self { epochs: None, ..self.clone() }, self.epochs)
+    }
 }
 
 /// A model crate.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    /// The package's name.
+    /// The package's name; with a point, `MODEL@POINT`, the name of its results.
     pub(crate) name: String,
     /// Its folder.
     pub(crate) folder: PathBuf,
+    /// The point of `fit` that is meant, instead of what the recipe makes of it.
+    pub(crate) point: Option<String>,
 }
 
 /// The models in this repository.
@@ -56,18 +67,25 @@ pub(crate) fn all(work: &Workplace) -> Vec<String> {
 impl Model {
     /// Finds a model by its name or path.
     pub(crate) fn find(work: &Workplace, text: &str) -> anyhow::Result<Self> {
+        if let Some((model, point)) = text.rsplit_once('@').filter(|_| !Path::new(text).is_dir()) {
+            let model = Self::find(work, model)?;
+            let points = package::folders(&work.results(&model.name).join(POINTS), &[REPORT]);
+            let unknown = || names::unknown(&format!("point of {}", model.name), point, &points);
+            ensure!(points.iter().any(|name| name == point), "{}; `cargo xtask fit` makes them", unknown());
+            return Ok(Self { name: format!("{}@{point}", model.name), point: Some(point.into()), ..model });
+        }
         let models = all(work);
         if !package::is_path(text) {
             ensure!(models.iter().any(|name| name == text), names::unknown("model", text, &models));
             let folder = work.root.join("models").join(text);
-            return Ok(Self { name: package::name(&folder)?, folder });
+            return Ok(Self { name: package::name(&folder)?, folder, point: None });
         }
         let folder = PathBuf::from(text);
         for file in ["Cargo.toml", "recipe.toml"] {
             ensure!(folder.join(file).is_file(), "no model in {text}: it has no {file}");
         }
         let folder = folder.canonicalize().with_context(|| text.to_string())?;
-        Ok(Self { name: package::name(&folder)?, folder })
+        Ok(Self { name: package::name(&folder)?, folder, point: None })
     }
 
     /// Whether it is one of those in this repository.
@@ -114,11 +132,14 @@ impl Model {
         args: &ModelArgs,
         more: &[String],
     ) -> anyhow::Result<Value> {
+        if let Some(point) = &self.point {
+            bail!("the point {point} is finished: deploy, run, bench, size and diff take it");
+        }
         let data = data::ready(work, self)?;
         let program = self.build(work, args.device.as_deref())?;
         let results = self.results(work);
         let mut command = Command::new(program);
-        command.arg(step).arg("--out").arg(&results);
+        command.args(step.split(' ')).arg("--out").arg(&results);
         if let Some(data) = data {
             command.env(niwaki_data::VARIABLE, data);
         }

@@ -60,12 +60,18 @@ pub(crate) struct Step {
 /// All steps so far.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Run {
+    /// Only steps whose names hold this are done.
+    #[serde(skip)]
+    pub(crate) only: Option<String>,
     pub(crate) steps: Vec<Step>,
 }
 
 impl Run {
     /// Does a step and says how it went.
     pub(crate) fn step(&mut self, name: &str, action: impl FnOnce() -> Outcome) {
+        if self.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            return;
+        }
         let start = Instant::now();
         let outcome = action();
         let seconds = start.elapsed().as_secs_f64();

@@ -24,9 +24,13 @@ impl Workplace {
         std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()).map_or(ours, PathBuf::from)
     }
 
-    /// Where results about a model go.
+    /// Where results about a model go; those about a point of `fit`, `MODEL@POINT`, lie among them.
     pub(crate) fn results(&self, model: &str) -> PathBuf {
-        self.root.join("target/niwaki").join(model)
+        let all = self.root.join("target/niwaki");
+        match model.split_once('@') {
+            Some((model, point)) => all.join(model).join(crate::model::POINTS).join(point),
+            None => all.join(model),
+        }
     }
 
     /// A path as it is short and clear to print: relative to the current folder where it lies inside.

@@ -1,6 +1,8 @@
 //! The command line of a model's binary.
 
-use crate::{CompileError, Context, Importance, Pace, Project, Prune, Recipe, Share, Structure, street, study};
+use crate::{
+    CompileError, Context, Importance, Pace, Project, Prune, Recipe, Share, Structure, fit_cli::FitStep, street, study,
+};
 use burn::module::Module;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -42,7 +44,13 @@ enum Command {
     Pack {
         #[command(flatten)]
         common: Common,
+        /// Passes over the data after pruning, instead of the recipe's.
+        #[arg(long)]
+        epochs: Option<usize>,
     },
+    /// One step of pruning to a budget; `cargo xtask fit` takes them in order and measures in between.
+    #[command(subcommand)]
+    Fit(FitStep),
     /// Print the captured graph.
     Graph {
         #[command(flatten)]
@@ -146,7 +154,7 @@ impl What {
 }
 
 #[derive(Args)]
-struct Common {
+pub(crate) struct Common {
     /// Folder for the results [default: target/niwaki/NAME].
     #[arg(long)]
     out: Option<PathBuf>,
@@ -209,11 +217,13 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             Ok(advised(&context, serde_json::json!({ "written": written })))
         }
         Command::Explain { common } => Ok(study::explain(project, &mut context(project, common)?)?.to_string()),
-        Command::Pack { common } => {
+        Command::Pack { common, epochs } => {
             let mut context = context(project, common)?;
+            context.recipe.fine_tune.epochs = epochs.unwrap_or(context.recipe.fine_tune.epochs);
             let (report, written) = street::pack(project, &mut context)?;
             Ok(advised(&context, serde_json::json!({ "report": report, "written": written })))
         }
+        Command::Fit(step) => step.run(project),
         Command::Graph { common } => {
             let graph = street::fresh(project, &context(project, common)?)?;
             eprint!("{graph}");
@@ -234,7 +244,7 @@ fn files(written: Vec<PathBuf>) -> String {
     serde_json::json!({ "written": written }).to_string()
 }
 
-fn context<M: Module>(project: &Project<M>, common: Common) -> Result<Context, CompileError> {
+pub(crate) fn context<M: Module>(project: &Project<M>, common: Common) -> Result<Context, CompileError> {
     let mut recipe = Recipe::load(Path::new(project.folder))?;
     recipe.seed = common.seed.unwrap_or(recipe.seed);
     let device = common.device.parse::<DeviceName>()?.open()?;

@@ -75,6 +75,9 @@ pub enum CompileError {
     /// A result cannot be written or read.
     #[error(transparent)]
     Artefact(#[from] niwaki_pack::artefact::ArtefactError),
+    /// A network cannot be fitted to a budget.
+    #[error("{0}")]
+    Fit(String),
     /// The host's runtime refused what was packed.
     #[error("the packed network does not run on the host: {0}")]
     Run(niwaki::Error),

@@ -30,6 +30,8 @@ mod advice;
 mod cli;
 pub mod engine;
 mod error;
+pub mod fit;
+mod fit_cli;
 mod project;
 mod recipe;
 mod stages;

@@ -51,7 +51,7 @@ pub fn quantise_and_pack(
     // dead channels is the same, bit for bit.
     let (live, full) = silence_dead(graph)?;
     let folded = fold_batch_norm(&full);
-    let ranges = ranges(&fold_batch_norm(&live), data, recipe, device)?;
+    let ranges = calibrated_ranges(&fold_batch_norm(&live), data, recipe, device)?;
     let quantised = quantise(&folded, &ranges)?;
     let plan = niwaki_plan::plan(&quantised)?;
     let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
@@ -72,11 +72,16 @@ pub(crate) fn calibrated(
     recipe: &Quantise,
     device: &Device,
 ) -> Result<QuantisedGraph, CompileError> {
-    Ok(quantise(folded, &ranges(folded, data, recipe, device)?)?)
+    Ok(quantise(folded, &calibrated_ranges(folded, data, recipe, device)?)?)
 }
 
 /// The range of every value of a graph without batch normalisation.
-fn ranges(folded: &Graph, data: &DataSet, recipe: &Quantise, device: &Device) -> Result<Vec<Range>, CompileError> {
+pub(crate) fn calibrated_ranges(
+    folded: &Graph,
+    data: &DataSet,
+    recipe: &Quantise,
+    device: &Device,
+) -> Result<Vec<Range>, CompileError> {
     let module = GraphModule::new(folded, device)?;
     let mut histograms = niwaki_quantise::Calibration::new(folded.values.len());
     let seen = data.train.slice(0..recipe.samples.min(data.train.len()));

@@ -391,7 +391,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hash_bytes(hex: &str) -> [u8; 32] {
+pub(crate) fn hash_bytes(hex: &str) -> [u8; 32] {
     let byte = |place: usize| hex.get(2 * place..2 * place + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     std::array::from_fn(|place| byte(place).unwrap_or(0))
 }

@@ -116,6 +116,19 @@ fn pack(spans: &[Span]) -> Vec<usize> {
     offsets
 }
 
+impl Plan {
+    /// Bytes of the tensors that are needed at each step: the arena is as large as the largest of these, or little
+    /// larger.
+    pub fn live_bytes(&self) -> Vec<usize> {
+        let spans = spans(self);
+        let at = |step: usize| {
+            let alive = spans.iter().filter(|span| span.first <= step && step <= span.last);
+            alive.map(|span| span.bytes).sum()
+        };
+        (0..self.steps.len()).map(at).collect()
+    }
+}
+
 /// The most bytes that are needed at any one step.
 fn lower_bound(spans: &[Span]) -> usize {
     let at =

@@ -95,6 +95,36 @@ pub fn gate_gradients(
     batch: usize,
     device: &Device,
 ) -> Result<Vec<f32>, TrainError> {
+    mean_of_slopes(graph, gates, (samples, loss, batch), device, f64::abs)
+}
+
+/// What closing each gate changes in the loss of a trained network, to second order: half of the mean square of the
+/// derivative by its opening, over batches of `batch` samples, times `batch` (the empirical Fisher information stands for
+/// the curvature; Theis et al. 2018, arXiv:1801.05787). Unlike [`gate_gradients`] these add up over gates that do not
+/// depend on each other, so that closing one large part compares with closing many small ones.
+///
+/// # Errors
+/// As [`crate::gradients`].
+pub fn gate_curvatures(
+    graph: &Graph,
+    gates: &Gates,
+    samples: &Samples,
+    loss: Loss,
+    batch: usize,
+    device: &Device,
+) -> Result<Vec<f32>, TrainError> {
+    let half = 0.5 * batch as f64;
+    mean_of_slopes(graph, gates, (samples, loss, batch), device, |slope| half * slope * slope)
+}
+
+/// A function of each gate's derivative, averaged over batches.
+fn mean_of_slopes(
+    graph: &Graph,
+    gates: &Gates,
+    (samples, loss, batch): (&Samples, Loss, usize),
+    device: &Device,
+    of: impl Fn(f64) -> f64,
+) -> Result<Vec<f32>, TrainError> {
     let mut bench = Bench::new(graph, gates, samples, loss, batch, device)?;
     let mut sums = vec![0.0f64; gates.count];
     let batches = batch::split(samples.len(), batch);
@@ -102,7 +132,7 @@ pub fn gate_gradients(
     for range in batches {
         let places: Vec<usize> = range.collect();
         let (_, slopes) = bench.slopes(&places, vec![1.0; gates.count], &mut |_| ());
-        sums.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += f64::from(slope.abs()));
+        sums.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += of(f64::from(slope)));
     }
     Ok(sums.iter().map(|sum| (sum / count as f64) as f32).collect())
 }

@@ -37,7 +37,7 @@ pub use error::TrainError;
 pub use evaluate::{Evaluation, Metric, evaluate, evaluate_by, predict};
 pub use fake::{FakeQuantisation, FakeWeight, Steps};
 pub use fit::{Augment, TrainingData, fit};
-pub use gates::{Gates, Learned, Penalty, UNGATED, gate_gradients, learn_gates};
+pub use gates::{Gates, Learned, Penalty, UNGATED, gate_curvatures, gate_gradients, learn_gates};
 pub use gradients::{Gradients, gradients, gradients_each};
 pub use module::GraphModule;
 pub use observe::{Visit, observe, observe_rounded};

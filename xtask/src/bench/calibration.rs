@@ -165,6 +165,10 @@ fn layers(isa: Isa, random: &mut Random) -> Vec<Layer> {
         let channels = depth(r);
         Layer::placed(OpKind::Pad, [size(r), size(r), channels], channels, 1 + r.below(2))
     });
+    some(12, &mut |r| {
+        let layer = Layer::placed(OpKind::MatMul, [1 + r.below(4), size(r), quads(r)], size(r), 0);
+        Layer { groups: 0, ..layer }
+    });
     list
 }
 

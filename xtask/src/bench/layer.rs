@@ -17,7 +17,8 @@ pub(crate) struct Layer {
     pub(crate) stride: [usize; 2],
     /// Padding above and to the left, then below and to the right.
     pub(crate) padding: [[usize; 2]; 2],
-    /// Of a convolution. Of a sum or product 0 where the second operand is one pixel, taken again and again.
+    /// Of a convolution. Of a sum or product 0 where the second operand is one pixel, taken again and again; of a product
+    /// of matrices 0 where the terms of the second lie apart.
     pub(crate) groups: usize,
 }
 

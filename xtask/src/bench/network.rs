@@ -51,6 +51,7 @@ pub(crate) fn plain(layer: &Layer, mask: Option<Mask>) -> anyhow::Result<Aligned
     let first = place(layer.input);
     let [matrices, _, terms] = layer.input;
     let other = match (layer.kind, layer.groups) {
+        (OpKind::MatMul, 0) => [matrices, terms, layer.channels],
         (OpKind::MatMul, _) => [matrices, layer.channels, terms],
         (_, 0) => [1, 1, terms],
         _ => layer.input,
@@ -120,7 +121,8 @@ fn fill(layer: &Layer, mask: Option<Mask>, random: &mut Random, record: &mut OpR
         }
         OpKind::Transpose => record.p[..3].copy_from_slice(&[2, 0, 1]),
         OpKind::MatMul => {
-            record.p[..3].copy_from_slice(&[MatMul::order_code([0, 1, 2]); 3]);
+            let second = if layer.groups == 0 { [0, 2, 1] } else { [0, 1, 2] };
+            record.p[..3].copy_from_slice(&[[0, 1, 2], second, [0, 1, 2]].map(MatMul::order_code));
             record.q = [1 << 20, 0, 0];
         }
         OpKind::LayerNorm => {

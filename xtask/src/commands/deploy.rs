@@ -34,7 +34,10 @@ pub(crate) struct Args {
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model.model)?;
     let board = args.board.ready(work)?;
-    model.step(work, "pack", &args.model)?;
+    // A point of `fit` is packed already.
+    if model.point.is_none() {
+        model.step(work, "pack", &args.model)?;
+    }
     let report = variant::report(work, &model.name)?;
     let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log, fault: None };
     // The pruned network first: where it does not fit, there is nothing to report. The unpruned one may well not.

@@ -6,6 +6,7 @@ mod data;
 mod deploy;
 mod diff;
 mod doctor;
+mod fit;
 mod models;
 mod pack;
 mod prune;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Deploy(deploy::Args),
     Train(train::Args),
     Prune(Box<prune::Args>),
+    Fit(Box<fit::Args>),
     Pack(pack::Args),
     Run(run::Args),
     Size(size::Args),
@@ -49,6 +51,7 @@ impl Command {
             Self::Deploy(args) => deploy::run(work, args),
             Self::Train(args) => train::run(work, args),
             Self::Prune(args) => prune::run(work, args),
+            Self::Fit(args) => fit::run(work, args),
             Self::Pack(args) => pack::run(work, args),
             Self::Run(args) => run::run(work, args),
             Self::Size(args) => size::run(work, args),
@@ -64,7 +67,7 @@ impl Command {
 
 /// What every command that uses a board takes.
 #[derive(clap::Args, Clone, Debug)]
-struct BoardArgs {
+pub(crate) struct BoardArgs {
     /// A board in boards/, or the path of a folder with a board crate of your own; with :RUNNER behind it, run in
     /// another way than usual (`cargo xtask boards` lists them)
     #[arg(long, default_value = board::DEFAULT, value_name = "BOARD[:RUNNER]")]
@@ -78,7 +81,7 @@ struct BoardArgs {
 
 impl BoardArgs {
     /// Finds the board, and what has to be installed for it.
-    fn ready(&self, work: &Workplace) -> anyhow::Result<board::Board> {
+    pub(crate) fn ready(&self, work: &Workplace) -> anyhow::Result<board::Board> {
         let board = board::Board::find(work, &self.board)?.at(&self.place)?;
         setup::ready(&board.needs(), Some(&self.board), self.no_setup)?;
         reach::expect(&board)?;

@@ -5,15 +5,15 @@ use crate::{
     board::{self, Board},
     cargo::cargo,
     commands::setup,
+    fit::check,
     output::{self, thousands},
     progress,
     rules::Dependencies,
     sample,
-    steps::{Outcome, Run, check, tests},
+    steps::{self, Outcome, Run, tests},
     workplace::Workplace,
 };
 use anyhow::{Context, ensure};
-use niwaki_blob::AlignedBytes;
 use serde_json::Value;
 use std::{path::Path, process::Command};
 
@@ -26,13 +26,16 @@ pub(crate) struct Args {
     /// Instead, build Burn's flex, ndarray and wgpu devices in target/devices and check that they agree
     #[arg(long, conflicts_with = "quick")]
     devices: bool,
+    /// Only steps whose names hold this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Install nothing; fail if something is missing
     #[arg(long)]
     no_setup: bool,
 }
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
-    let mut run = Run::default();
+    let mut run = Run { only: args.only.clone(), ..Run::default() };
     run.step("setup", || {
         let needs = setup::test_needs(work, args.devices);
         needs.and_then(|needs| setup::ready(&needs, None, args.no_setup)).into()
@@ -65,8 +68,8 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     run.step("dependency rules, host", || broken(dependencies.map(|all| all.broken_rules())));
     run.step("dependency rules, boards", || broken(Dependencies::read(&boards).map(|all| all.broken_on_boards())));
     run.step("costs are of these kernels", || broken(sources::stale(work)));
-    run.step("formatting, host", || check(cargo(&work.root).args(["fmt", "--all", "--check"]), "cargo fmt"));
-    run.step("formatting, boards", || check(cargo(&boards).args(["fmt", "--all", "--check"]), "cargo fmt"));
+    run.step("formatting, host", || steps::check(cargo(&work.root).args(["fmt", "--all", "--check"]), "cargo fmt"));
+    run.step("formatting, boards", || steps::check(cargo(&boards).args(["fmt", "--all", "--check"]), "cargo fmt"));
     run.step("lints, crates without Burn", || clippy(&work.root, &free, &["--all-targets"]));
     run.step("lints, boards on this machine", || clippy(&boards, &host_boards(work), &["--all-targets"]));
     run.step("tests, crates without Burn", || {
@@ -93,7 +96,7 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     run.step("documentation", || {
         let mut command = cargo(&work.root);
         command.args(["doc", "--no-deps"]).args(packages(&free)).env("RUSTDOCFLAGS", "-D warnings");
-        check(&mut command, "cargo doc")
+        steps::check(&mut command, "cargo doc")
     });
     for name in board::all(work) {
         firmware(work, run, &name);
@@ -128,19 +131,29 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     for (model, board) in [("digits", "host"), ("digits", board::DEFAULT), ("digits-vit", board::DEFAULT)] {
         slow(&format!("deploy {model} on {board}"), &|| deploy(work, model, board).into());
     }
+    slow("fit digits: two cores", &|| check::cores(work).into());
+    slow("fit digits: other ends", &|| check::ends(work).into());
+    slow("fit digits: killed and resumed", &|| check::resumed(work).into());
+    slow("fit digits: a sweep by two machines", &|| check::sweep(work).into());
     for board in STM32_AND_PI {
         slow(&format!("digits on {board}"), &|| run_digits(work, board).into());
     }
     slow("digits on a board made with `boards new`", &|| made_up(work).into());
-    slow("bench digits on all emulated boards", &|| {
-        check(xtask(work).args(["bench", "digits", "--board", "all", "--no-setup"]), "cargo xtask bench digits")
+    slow("bench digits on all emulated boards: as predicted", &|| predicted(work, "digits", "all").into());
+    slow("bench digits-vit on every emulated core: as predicted", &|| {
+        predicted(work, "digits-vit", EMULATED_CORES).into()
     });
+    if std::env::var_os("NIWAKI_DATA").is_some() {
+        for model in ["ad", "ic", "kws", "vww"] {
+            slow(&format!("bench {model} on every emulated core: as predicted"), &|| untrained(work, model).into());
+        }
+    }
     slow("the page shows what was measured of digits", &|| page(work).into());
     let real = |name: &String| Board::find(work, name).is_ok_and(|board| !board.emulated() && !board.is_process());
     let real: Vec<String> = board::all(work).into_iter().filter(real).collect();
     for board in real.iter().map(String::as_str).chain([board::DEFAULT, "b-l475e-iot01a"]) {
         slow(&format!("budgets of digits on {board}"), &|| {
-            check(xtask(work).args(["size", "digits", "--board", board]), "cargo xtask size digits")
+            steps::check(xtask(work).args(["size", "digits", "--board", board]), "cargo xtask size digits")
         });
     }
 }
@@ -207,7 +220,7 @@ fn no_panic(work: &Workplace, target: &str, features: &str) -> Outcome {
     let mut command = cargo(&work.root);
     command.args(["build", "--release", "--target", target, "--features", features, "--manifest-path"]);
     command.arg("crates/runtime/tests/no_panic/Cargo.toml").arg("--target-dir").arg(work.target().join("no-panic"));
-    check(&mut command, "linking without panics")
+    steps::check(&mut command, "linking without panics")
 }
 
 fn broken(rules: anyhow::Result<Vec<String>>) -> Outcome {
@@ -225,7 +238,7 @@ fn packages(names: &[String]) -> impl Iterator<Item = String> {
 fn clippy(folder: &Path, names: &[String], more: &[&str]) -> Outcome {
     let mut command = cargo(folder);
     command.arg("clippy").args(more).args(packages(names)).args(["--", "-D", "warnings"]);
-    check(&mut command, "cargo clippy")
+    steps::check(&mut command, "cargo clippy")
 }
 
 /// What is linted and tested on this machine: the boards that are processes, and what all boards share.
@@ -253,8 +266,8 @@ fn firmware(work: &Workplace, run: &mut Run, name: &str) {
     };
     let mut lints = with_blob("clippy");
     lints.args(["--", "-D", "warnings"]);
-    run.step(&format!("lints, {name}"), || check(&mut lints, "cargo clippy"));
-    run.step(&format!("firmware, {name}"), || check(&mut with_blob("build"), "building firmware"));
+    run.step(&format!("lints, {name}"), || steps::check(&mut lints, "cargo clippy"));
+    run.step(&format!("firmware, {name}"), || steps::check(&mut with_blob("build"), "building firmware"));
 }
 
 /// This program, as one types it: cargo may have to build it anew after the steps before.
@@ -302,25 +315,48 @@ fn deploy(work: &Workplace, model: &str, name: &str) -> anyhow::Result<()> {
         ensure!(run.is_some() && run == of, "the {which} network ran {run:?} of {of:?} samples");
         let differing = board["differing"].as_array().map(Vec::len);
         ensure!(differing == Some(0), "the {which} network differs from the host on {differing:?} samples");
-        if let Some(measured) = board["count"]["total"].as_u64().filter(|_| model == "digits") {
-            predicted(work, name, which, measured)?;
-        }
     }
     Ok(())
 }
 
-/// Holds the predicted instructions of one of the example's networks against the measured ones.
-fn predicted(work: &Workplace, board: &str, which: &str, measured: u64) -> anyhow::Result<()> {
+/// An emulated board for each core whose instructions are counted, with memory for every model.
+const EMULATED_CORES: &str = "mps2-an385,mps2-an386,mps2-an500,mps2-an505,mps3-an547";
+
+/// Packs a model and its channels and blocks as they would be pruned, without training: what they take does not depend
+/// on it.
+fn untrained(work: &Workplace, model: &str) -> anyhow::Result<()> {
+    let packed = xtask(work).args(["pack", model, "--epochs", "0", "--quiet"]).output()?;
+    ensure!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr).trim());
+    predicted(work, model, EMULATED_CORES)
+}
+
+/// Counts a packed model on boards and holds what was predicted of it, before and after pruning, against the counts.
+fn predicted(work: &Workplace, model: &str, boards: &str) -> anyhow::Result<()> {
     const MOST: f64 = 0.05;
-    let core = Board::find(work, board)?.spec.core;
-    let path = work.results("digits").join(board).join(format!("{which}.nwk"));
-    let blob = AlignedBytes::new(&std::fs::read(&path).with_context(|| path.display().to_string())?);
-    let predicted: f64 = niwaki_pack::cost::predict(&blob, &core)?.iter().map(|layer| layer.instructions).sum();
-    let error = predicted / measured as f64 - 1.0;
-    ensure!(
-        error.abs() <= MOST,
-        "the {which} network takes {measured} instructions on {core}, and {predicted:.0} were predicted: measure the \
-         costs anew, cargo xtask bench kernels --board {board} --write"
-    );
+    let mut command = xtask(work);
+    command.args(["bench", model, "--no-setup", "--json", "--board", boards]);
+    let spinner = progress::spinner(&format!("counting {model} on {boards}"));
+    let output = command.output()?;
+    drop(spinner);
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    let result: Value = serde_json::from_slice(&output.stdout).context("bench printed no JSON")?;
+    let mut compared = 0;
+    for bench in result.as_array().into_iter().flatten() {
+        for network in bench["networks"].as_array().into_iter().flatten() {
+            let whole = &network["whole"];
+            let Some(measured) = whole["measured"]["median"].as_f64() else { continue };
+            let (board, core, which) = (&bench["board"], &bench["core"], &network["variant"]);
+            let predicted = whole["predicted"].as_f64();
+            let predicted = predicted.with_context(|| format!("nothing was predicted for {board}"))?;
+            let error = predicted / measured - 1.0;
+            ensure!(
+                error.abs() <= MOST,
+                "{model}, {which}, takes {measured} instructions on {core}, and {predicted} were predicted: measure the \
+                 costs anew, cargo xtask bench kernels --board {board} --write"
+            );
+            compared += 1;
+        }
+    }
+    ensure!(compared >= 10, "only {compared} networks were counted");
     Ok(())
 }

@@ -15,7 +15,7 @@ pub struct Job {
     pub output: [usize; 3],
     /// Kernel, stride, dilation, padding above and to the left: of each vertical, horizontal.
     pub window: [usize; 8],
-    /// Groups of a plain convolution.
+    /// Groups of a plain convolution. Of a product of activations 0 where the terms of a sum do not lie side by side.
     pub groups: usize,
     /// Rows of a group of weights; 0 for plain kinds.
     pub rows: usize,
@@ -72,7 +72,9 @@ impl Job {
             Op::MatMul(op) => {
                 let shape = |height, width, channels| Shape { height, width, channels };
                 let output = shape(op.matrices, op.rows, op.columns);
-                job(OpKind::MatMul, shape(op.matrices, op.rows, op.terms), output)
+                let together = (op.a[2], op.b[2]) == (1, 1);
+                let groups = usize::from(together);
+                Self { groups, ..job(OpKind::MatMul, shape(op.matrices, op.rows, op.terms), output) }
             }
             Op::LayerNorm(op) => job(OpKind::LayerNorm, op.shape, op.shape),
             Op::Constant(op) => job(OpKind::Constant, vector(op.data.len()), vector(op.data.len())),
@@ -186,6 +188,7 @@ impl Job {
                 _ => "",
             },
             OpKind::Add | OpKind::Mul if self.input != self.output => " repeated",
+            OpKind::MatMul if self.groups == 0 => " terms apart",
             OpKind::AvgPool | OpKind::MaxPool if self.output[0] * self.output[1] == 1 => " whole",
             _ => "",
         };

@@ -206,14 +206,14 @@ impl Table {
 
     /// Predicts the kernel call alone; `None` where no such kernel was measured.
     pub fn kernel(&self, job: &Job) -> Option<Cost> {
-        let kernel = self.kernels().get(&self.name(job))?;
+        let kernel = self.fit(job)?;
         let cycles = kernel.cycles.as_ref().map(|fit| fit.cost(job));
         Some(Cost { instructions: kernel.instructions.cost(job), cycles })
     }
 
     /// Predicts an operation in a run: the kernel call, reading its record, finding its tensors.
     pub fn step(&self, job: &Job) -> Option<Cost> {
-        let kernel = self.kernels().get(&self.name(job))?;
+        let kernel = self.fit(job)?;
         let around = kernel.view + STEP;
         // What is around takes as many cycles for an instruction as the kernel does, near enough for so little.
         let cost = self.kernel(job)?;
@@ -245,6 +245,14 @@ impl Table {
         let weights = Weights::of(op);
         let jobs: Vec<Job> = forms.iter().map(|form| Job::of(op).formed(*form, weights.rows())).collect();
         self.choose(&jobs).map(|at| forms[at])
+    }
+
+    /// What was fitted to a job's kernel.
+    fn fit(&self, job: &Job) -> Option<&Kernel> {
+        let kernels = self.kernels();
+        // Where only the one with its terms side by side was measured, it is the nearest.
+        let near = || kernels.get(job.kind.name()).filter(|_| job.kind == OpKind::MatMul);
+        kernels.get(&self.name(job)).or_else(near)
     }
 
     /// What a job's costs are fitted together with: all of a kind and layout, where the loops are known.

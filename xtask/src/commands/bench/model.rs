@@ -19,8 +19,12 @@ use crate::{
     workplace::Workplace,
 };
 use anyhow::{bail, ensure};
+use niwaki_blob::AlignedBytes;
 use niwaki_link::Mode;
-use niwaki_pack::artefact::Report;
+use niwaki_pack::{
+    artefact::Report,
+    cost::{self, Cost},
+};
 use std::{path::Path, thread};
 
 /// Count a packed model on boards: the whole and each layer, before and after pruning
@@ -168,7 +172,14 @@ impl Subject<'_> {
             missing.push(format!("no estimated cycles: there are no prices for {}", board.spec.core));
         }
         let host = which.of(report);
-        let line = |name: &str, kind: &str, macs: usize, runs: Option<Vec<u64>>, counts: Option<&Counts>| {
+        let costs = predicted(blob, &board.spec.core);
+        let cost = |at: usize| costs.as_ref().and_then(|costs| costs.get(at)).copied();
+        let line = |name: &str,
+                    kind: &str,
+                    macs: usize,
+                    runs: Option<Vec<u64>>,
+                    counts: Option<&Counts>,
+                    cost: Option<Cost>| {
             let priced = estimate.as_ref().is_some_and(|estimate| estimate.priced);
             Line {
                 name: name.into(),
@@ -176,17 +187,20 @@ impl Subject<'_> {
                 macs,
                 measured: runs.map(|runs| Figure::of(runs, hz)),
                 estimated_cycles: counts.filter(|_| priced).map(|counts| counts.cycles),
+                predicted: cost.map(|cost| cost.instructions.round() as u64),
+                predicted_cycles: cost.and_then(|cost| cost.cycles).map(|cycles| cycles.round() as u64),
                 mix: counts.map(|counts| counts.mix.clone()).unwrap_or_default(),
             }
         };
         let count = |at: usize| estimate.as_ref().and_then(|estimate| estimate.layers.get(at));
         let layers = host.layers.iter().enumerate().map(|(at, layer)| {
             let runs = timed.as_ref().map(|timed| timed.layer(at));
-            line(&layer.name, &layer.kind, layer.macs, runs, count(at))
+            line(&layer.name, &layer.kind, layer.macs, runs, count(at), cost(at))
         });
         let layers = layers.collect();
         let runs = timed.as_ref().map(|timed| timed.totals.clone());
-        let whole = line("whole", "", host.macs, runs, estimate.as_ref().map(|estimate| &estimate.total));
+        let all = costs.as_ref().and_then(|costs| costs.iter().copied().reduce(Cost::and));
+        let whole = line("whole", "", host.macs, runs, estimate.as_ref().map(|estimate| &estimate.total), all);
         agree(board, timed.as_ref(), estimate.as_ref())?;
         let model = estimate.filter(|estimate| estimate.priced).map(|estimate| estimate.model);
         let (variant, unit) = (*which, timed.map(|timed| timed.unit));
@@ -194,6 +208,12 @@ impl Subject<'_> {
         let firmware = firmware.sizes.as_ref().map(|sizes| sizes.sections);
         Ok(Network { variant, unit, whole, layers, blob_bytes, arena_bytes, firmware, stack, model, missing, mlperf })
     }
+}
+
+/// What a board's blob is predicted to take, layer by layer; nothing where its core was not measured.
+fn predicted(blob: &variant::BlobFile, core: &str) -> Option<Vec<Cost>> {
+    let bytes = AlignedBytes::new(&std::fs::read(&blob.path).ok()?);
+    cost::predict(&bytes, core).ok()
 }
 
 /// Two ways to count the same instructions must agree.

@@ -36,6 +36,12 @@ fn estimated(line: Option<&Line>) -> Option<u64> {
     line?.estimated_cycles
 }
 
+/// How far a prediction is off: `+1.2 %`.
+fn off(line: &Line) -> Option<String> {
+    let (predicted, measured) = (line.predicted?, line.measured.as_ref()?.median);
+    Some(format!("{:+.1} %", 100.0 * (predicted as f64 / measured.max(1) as f64 - 1.0)))
+}
+
 /// Before, after, and after as a part of before.
 fn beside(before: Option<u64>, after: Option<u64>) -> [String; 3] {
     let cell = |value: Option<u64>| value.map_or("-".into(), thousands);
@@ -49,6 +55,7 @@ fn layers(bench: &Bench) -> String {
     let with_time = before.whole.measured.as_ref().is_some_and(|figure| figure.milliseconds.is_some());
     let with_cycles = before.whole.estimated_cycles.is_some();
     let mut head = vec!["layer".to_string(), "kind".into(), unit, "after".into(), "ratio".into(), "spread".into()];
+    head.extend(["predicted".to_string(), "after".into()]);
     if with_time {
         head.extend(["ms".to_string(), "after".into()]);
     }
@@ -67,6 +74,7 @@ fn layers(bench: &Bench) -> String {
         row.extend(beside(measured(before.as_ref()), measured(after.as_ref())));
         let figure = before.as_ref().and_then(|line| line.measured.as_ref());
         row.push(figure.map_or("-".into(), |figure| thousands(figure.most - figure.least)));
+        row.extend([&before, &after].map(|line| line.as_ref().and_then(off).unwrap_or_else(|| "-".into())));
         if with_time {
             let ms = |line: &Option<Line>| {
                 let figure = line.as_ref().and_then(|line| line.measured.as_ref()?.milliseconds);
@@ -97,6 +105,8 @@ fn summary(benches: &[Bench]) -> String {
         "arena",
         "after",
         "stack",
+        "predicted",
+        "after",
     ];
     let mut lines = table(head, 3);
     for bench in benches {
@@ -107,6 +117,7 @@ fn summary(benches: &[Bench]) -> String {
         row.extend(beside(estimated(Some(&before.whole)), estimated(Some(&after.whole))));
         row.extend([before, after].map(|network| thousands(network.arena_bytes as u64)));
         row.push(before.stack.map_or("-".into(), |(used, _)| thousands(u64::from(used))));
+        row.extend([before, after].map(|network| off(&network.whole).unwrap_or_else(|| "-".into())));
         lines.add_row(row);
     }
     lines.to_string()

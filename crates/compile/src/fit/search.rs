@@ -1,0 +1,236 @@
+//! What should leave so that a network fits: whatever costs least for what it saves, again and again.
+//!
+//! A knapsack of units that depend on each other (what a channel saves falls with the width of its neighbours), so it is
+//! solved greedily, on the grid of the kernels' tiles: every move is applied to the graph, packed in the layout that the
+//! core would get, and its cost predicted. What a move saved before others were made only ranks it; before it is made it
+//! is looked at again.
+
+use super::{
+    estimate::{Estimate, Ranges, Target, estimate},
+    losses::Losses,
+    shape::{Blocks, PARTS, Shape},
+};
+use crate::CompileError;
+use niwaki_graph::Graph;
+use niwaki_prune::{BlockShape, Limits};
+use serde::{Deserialize, Serialize};
+
+/// What a network may take; what is absent does not matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Predicted, in the target's unit.
+    pub cost: Option<f64>,
+    /// The blob.
+    pub blob_bytes: Option<usize>,
+    /// The arena.
+    pub arena_bytes: Option<usize>,
+}
+
+impl Budget {
+    /// Whether an estimate is within it.
+    pub fn met(&self, found: &Estimate) -> bool {
+        self.over(found).iter().all(|over| *over <= 0.0)
+    }
+
+    /// By which part of itself each limit is exceeded: cost, flash, RAM; 0 where it is not.
+    pub fn over(&self, found: &Estimate) -> [f64; 3] {
+        let part = |value: f64, limit: Option<f64>| limit.map_or(0.0, |limit| (value / limit.max(1.0) - 1.0).max(0.0));
+        let bytes = |value: usize, limit: Option<usize>| part(value as f64, limit.map(|limit| limit as f64));
+        [
+            part(found.cost, self.cost),
+            bytes(found.blob_bytes, self.blob_bytes),
+            bytes(found.arena_bytes, self.arena_bytes),
+        ]
+    }
+
+    /// How much is too much, in one number. Of RAM every step that is above the limit counts: of two equal peaks both
+    /// have to go, and lowering one is a gain already.
+    fn excess(&self, found: &Estimate) -> f64 {
+        let [cost, flash, ram] = self.over(found);
+        let Some(limit) = self.arena_bytes.filter(|_| ram > 0.0) else { return cost + flash };
+        let above = |bytes: &usize| (*bytes as f64 / limit.max(1) as f64 - 1.0).max(0.0);
+        cost + flash + ram + found.live_bytes.iter().map(above).sum::<f64>()
+    }
+}
+
+/// How groups may be narrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid {
+    /// Multiples and least width.
+    pub limits: Limits,
+    /// Whether blocks may leave, too.
+    pub blocks: bool,
+}
+
+/// A shape and what it would take.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What is left.
+    pub shape: Shape,
+    /// What it takes.
+    pub estimate: Estimate,
+    /// The loss to expect, before training on.
+    pub loss: f64,
+}
+
+/// One change of a shape.
+#[derive(Clone, Debug, PartialEq)]
+enum Move {
+    Width(String, usize),
+    Drop(String),
+    Blocks(String, Blocks),
+}
+
+impl Move {
+    fn on(&self, shape: &Shape) -> Shape {
+        let mut next = shape.clone();
+        match self {
+            Self::Width(group, keep) => drop(next.keep.insert(group.clone(), *keep)),
+            Self::Drop(branch) => drop(next.dropped.insert(branch.clone())),
+            Self::Blocks(layer, blocks) => drop(next.blocks.insert(layer.clone(), *blocks)),
+        }
+        next
+    }
+
+    /// Whether it still takes something off.
+    fn is_open(&self, shape: &Shape) -> bool {
+        match self {
+            Self::Width(group, keep) => shape.keep.get(group).is_none_or(|now| keep < now),
+            Self::Drop(branch) => !shape.dropped.contains(branch),
+            Self::Blocks(layer, blocks) => shape.blocks.get(layer).is_none_or(|now| {
+                blocks.gone > now.gone || blocks.gone == now.gone && blocks.shape.rows() > now.shape.rows()
+            }),
+        }
+    }
+}
+
+/// A move, and what it promised when it was last looked at.
+struct Candidate {
+    step: Move,
+    /// Loss for each unit of excess that it takes off.
+    price: f64,
+    /// Moves made by then, counted from one; 0 before it was looked at.
+    seen: usize,
+    /// What it led to then.
+    found: Option<Found>,
+}
+
+/// A search from a graph.
+pub struct Search<'a> {
+    /// Where it starts.
+    pub graph: &'a Graph,
+    /// What everything costs.
+    pub losses: &'a Losses,
+    /// Ranges of its values.
+    pub ranges: &'a Ranges,
+    /// For which core.
+    pub target: &'a Target,
+    /// What may be done.
+    pub grid: Grid,
+}
+
+impl Search<'_> {
+    /// What a shape takes.
+    pub fn look(&self, shape: &Shape) -> Result<Found, CompileError> {
+        let smaller = shape.shrunk(self.graph, self.losses)?;
+        let loss = shape.loss(&smaller, self.losses);
+        let cut = shape.blocked(smaller, &Losses::default())?;
+        Ok(Found { shape: shape.clone(), estimate: estimate(&cut.graph, self.ranges, self.target)?, loss })
+    }
+
+    /// The shape within the budget that costs least, as far as a greedy search sees; where nothing is within it, the
+    /// smallest there is.
+    pub fn within(&self, budget: &Budget) -> Result<Found, CompileError> {
+        let mut now = self.look(&Shape::default())?;
+        let mut made = 1;
+        let new = |step| Candidate { step, price: 0.0, seen: 0, found: None };
+        let mut candidates: Vec<Candidate> = self.moves().into_iter().map(new).collect();
+        while !budget.met(&now.estimate) {
+            let Some(next) = self.best(&now, made, budget, &mut candidates)? else { break };
+            now = next;
+            made += 1;
+            candidates.retain(|candidate| candidate.step.is_open(&now.shape));
+        }
+        if budget.met(&now.estimate) { self.given_back(now, budget) } else { Ok(now) }
+    }
+
+    /// Makes the cheapest move that gains anything.
+    fn best(
+        &self,
+        now: &Found,
+        made: usize,
+        budget: &Budget,
+        candidates: &mut [Candidate],
+    ) -> Result<Option<Found>, CompileError> {
+        loop {
+            // Of equal prices the older: it may have changed.
+            let order = |a: &&mut Candidate, b: &&mut Candidate| a.price.total_cmp(&b.price).then(a.seen.cmp(&b.seen));
+            let Some(first) = candidates.iter_mut().min_by(order) else { return Ok(None) };
+            if first.seen == made {
+                // Where not even this one gains anything, none does.
+                return Ok(first.found.take().filter(|_| first.price.is_finite()));
+            }
+            let found = self.look(&first.step.on(&now.shape))?;
+            let gain = budget.excess(&now.estimate) - budget.excess(&found.estimate);
+            // What costs nothing is told apart by what it gains.
+            let loss = (found.loss - now.loss).max(0.0) + 1e-12;
+            let price = if gain > 1e-9 { loss / gain } else { f64::INFINITY };
+            (first.price, first.seen, first.found) = (price, made, Some(found));
+        }
+    }
+
+    /// Undoes, dearest first, what the budget does not need: the last move of a search often goes too far.
+    fn given_back(&self, found: Found, budget: &Budget) -> Result<Found, CompileError> {
+        let mut now = found;
+        let mut names: Vec<(String, f64)> = now
+            .shape
+            .keep
+            .iter()
+            .filter_map(|(name, keep)| {
+                let group = self.losses.groups.get(name)?;
+                let gone = group.units.len() - keep;
+                Some((name.clone(), group.lost(gone) - group.lost(gone.saturating_sub(self.grid.limits.tile))))
+            })
+            .collect();
+        names.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        for (name, _) in names {
+            let Some(keep) = now.shape.keep.get(&name).copied() else { continue };
+            let Some(wider) = self.widths(&name).into_iter().filter(|width| *width > keep).min() else { continue };
+            let found = self.look(&Move::Width(name, wider).on(&now.shape))?;
+            if budget.met(&found.estimate) && found.loss <= now.loss {
+                now = found;
+            }
+        }
+        Ok(now)
+    }
+
+    /// Widths that a group may have, all but its own.
+    fn widths(&self, group: &str) -> Vec<usize> {
+        let units = self.losses.groups.get(group).map_or(0, |group| group.units.len());
+        let Limits { tile, min_width } = self.grid.limits;
+        let tile = tile.max(1);
+        (min_width.max(1).next_multiple_of(tile)..units).step_by(tile).collect()
+    }
+
+    /// Everything that can be done. A group may be narrowed, and a layer lose blocks, by any amount at once: kernels save
+    /// nothing by a little less.
+    fn moves(&self) -> Vec<Move> {
+        /// Widths of a group that are looked at, at most.
+        const WIDTHS: usize = 12;
+        let mut moves = Vec::new();
+        for group in self.losses.groups.keys() {
+            let widths = self.widths(group);
+            let stride = widths.len().div_ceil(WIDTHS).max(1);
+            moves.extend(widths.into_iter().step_by(stride).map(|width| Move::Width(group.clone(), width)));
+        }
+        moves.extend(self.losses.branches.keys().map(|branch| Move::Drop(branch.clone())));
+        for layer in self.losses.blocked_layers().filter(|_| self.grid.blocks) {
+            for shape in [BlockShape::OneByFour, BlockShape::TwoByFour, BlockShape::FourByFour] {
+                let amounts = [4, 6, 8, 10, 12, PARTS - 2];
+                moves.extend(amounts.map(|gone| Move::Blocks(layer.clone(), Blocks { shape, gone })));
+            }
+        }
+        moves
+    }
+}
