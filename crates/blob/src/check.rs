@@ -167,8 +167,9 @@ fn check_ops(blob: &Blob<'_>) -> Result<(), ReadError> {
             && exists(&record.output)
             && record.min <= record.max
             && record.shift < 31
-            && record.reserved == [0; 3]
+            && record.reserved == 0
             && apart(blob, record, operands, kind)
+            && scratch(blob, record, operands)
             && blob.op(record).is_some_and(|op| fits(blob, record, &op));
         if !good {
             return Err(ReadError::Op { index: at });
@@ -197,6 +198,17 @@ fn apart(blob: &Blob<'_>, record: &OpRecord, operands: &[u16], kind: OpKind) -> 
         let in_place = place == 0 && matches!(kind, OpKind::Lut | OpKind::Add | OpKind::Mul) && input == output;
         in_place || input.end <= output.start || output.end <= input.start
     })
+}
+
+/// Whether the scratch lies inside the arena, apart from the output and all operands.
+fn scratch(blob: &Blob<'_>, record: &OpRecord, operands: &[u16]) -> bool {
+    let scratch = record.scratch_range();
+    let apart = |tensor: &u16| {
+        let used = blob.tensor(*tensor).range();
+        used.end <= scratch.start || scratch.end <= used.start
+    };
+    let inside = scratch.end <= blob.tensor_bytes() + blob.scratch_bytes();
+    scratch.is_empty() || inside && operands.iter().chain([&record.output]).all(apart)
 }
 
 fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {

@@ -207,7 +207,9 @@ pub struct Transpose {
 pub struct PackedWeights<'a> {
     /// Rows of a group: 1, 2 or 4.
     pub rows: usize,
-    /// Dense: `[group][quad][4 * rows]`. Sparse: a stream per group, and [`STREAM_SLACK`] bytes behind the last.
+    /// Whether a group has three streams, as [`PackedWeights::streams`] says, so that its rows can lack blocks two by two.
+    pub pairs: bool,
+    /// Dense: `[group][quad][4 * rows]`. Sparse: the streams of every group, and [`STREAM_SLACK`] bytes behind the last.
     pub weights: &'a [i8],
     /// `[group][2 * rows]`: the biases of its rows, then their multipliers.
     pub rules: &'a [i32],
@@ -215,6 +217,15 @@ pub struct PackedWeights<'a> {
     pub zero_point: i8,
     /// Output range.
     pub activation: Activation,
+}
+
+impl PackedWeights<'_> {
+    /// The streams of a group: of each the first row of its blocks, and how many there are.
+    #[inline]
+    pub fn streams(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let alone: &[(usize, usize)] = if self.pairs { &[(0, 2), (2, 2)] } else { &[] };
+        [(0, self.rows)].into_iter().chain(alone.iter().copied())
+    }
 }
 
 /// Bytes behind the last stream, so that a kernel may load weights before it knows whether there are any.

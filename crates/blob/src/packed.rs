@@ -33,14 +33,16 @@ pub(crate) fn depthwise(record: &OpRecord, conv: &PackedConv2d<'_>) -> bool {
         && rules(record, &conv.packed)
 }
 
-/// Whether every group has a stream that ends, stays inside `quads` and fills the bytes but for the slack.
+/// Whether every group has its streams, which end, stay inside `quads` and fill the bytes but for the slack.
 pub(crate) fn streams(packed: &PackedWeights<'_>, outputs: usize, quads: usize, step: usize) -> bool {
     let groups = outputs.div_ceil(packed.rows.max(1));
     let mut rest = packed.weights;
     for _ in 0..groups {
-        match stream(rest, 4 * packed.rows, quads.saturating_mul(step), step) {
-            Some(behind) => rest = behind,
-            None => return false,
+        for (_, rows) in packed.streams() {
+            match stream(rest, 4 * rows, quads.saturating_mul(step), step) {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
         }
     }
     rest.len() == STREAM_SLACK

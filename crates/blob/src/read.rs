@@ -70,7 +70,8 @@ impl<'a> Blob<'a> {
         self.header.arena_bytes as usize
     }
 
-    /// Bytes that kernels need in the arena, after the activations.
+    /// Bytes of the arena behind the activations, for scratch that finds no room among them. Where it lies, each
+    /// operation's record says.
     pub fn scratch_bytes(&self) -> usize {
         self.header.scratch_bytes as usize
     }
@@ -269,18 +270,21 @@ impl<'a> Blob<'a> {
     ) -> PackedWeights<'a> {
         use OpKind::{SparseConv2d, SparseFullyConnected, SparseInterleavedFullyConnected};
         let sparse = matches!(kind, SparseConv2d | SparseFullyConnected | SparseInterleavedFullyConnected);
+        let pairs = kind == SparseFullyConnected && record.q[0] == 2;
         let rows = match kind {
             OpKind::PackedConv2d => 2,
             OpKind::PackedFullyConnected
             | OpKind::InterleavedFullyConnected
             | OpKind::SparseInterleavedFullyConnected => 4,
             OpKind::PackedDepthwiseConv2d => 1,
+            _ if pairs => 4,
             _ => record.q[0].clamp(0, 4) as usize,
         };
         let groups = outputs.div_ceil(rows.max(1));
         let dense = (groups as u64).saturating_mul(quads).saturating_mul(4 * rows as u64);
         PackedWeights {
             rows,
+            pairs,
             weights: self.weights(record, if sparse { u64::from(record.q[1].unsigned_abs()) } else { dense }),
             rules: self.words(record.bias, groups * rows * 2),
             zero_point: output.zero_point,

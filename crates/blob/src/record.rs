@@ -1,6 +1,7 @@
 //! Fixed-width records, as they lie in flash.
 
 use bytemuck::{Pod, Zeroable};
+use core::ops::Range;
 
 /// Stands for "no tensor" in [`OpRecord::inputs`].
 pub const NO_INPUT: u16 = u16::MAX;
@@ -49,11 +50,19 @@ pub struct OpRecord {
     pub multipliers: u32,
     /// Scalars.
     pub q: [i32; 3],
+    /// First byte of the kernel's scratch in the arena, and its bytes.
+    pub scratch: [u32; 2],
     /// Always 0.
-    pub reserved: [u32; 3],
+    pub reserved: u32,
 }
 
 impl OpRecord {
+    /// Where its kernel's scratch lies in the arena.
+    pub fn scratch_range(&self) -> Range<usize> {
+        let [start, bytes] = self.scratch.map(|number| number as usize);
+        start..start.saturating_add(bytes)
+    }
+
     /// A record of this kind in which everything else is zero, the output range is all of int8, and there is no
     /// second input.
     pub fn new(kind: crate::OpKind, input: u16, output: u16) -> Self {

@@ -62,8 +62,8 @@ impl Writer {
         offset
     }
 
-    /// Lays the blob out and checks it as a reader would. `arena_bytes` is what activations need, `scratch_bytes` what
-    /// kernels need beside them.
+    /// Lays the blob out and checks it as a reader would. `arena_bytes` is what activations need, `scratch_bytes` how
+    /// far scratch reaches behind them.
     pub fn finish(
         mut self,
         manifest: &Manifest<'_>,

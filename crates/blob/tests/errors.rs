@@ -153,9 +153,13 @@ fn operations_of_every_kind() {
             ("an input that nothing wrote", |op| op.inputs[0] = OUTPUT),
             ("an empty output range", |op| (op.min, op.max) = (1, 0)),
             ("a shift of 31", |op| op.shift = 31),
-            ("reserved", |op| op.reserved[2] = 1),
+            ("reserved", |op| op.reserved = 1),
+            ("scratch outside the arena", |op| op.scratch = [0, 1 << 20]),
+            ("scratch that ends nowhere", |op| op.scratch = [u32::MAX, u32::MAX]),
         ],
     );
+    let with_operands: Vec<OpKind> = OpKind::ALL.into_iter().filter(|kind| *kind != OpKind::Constant).collect();
+    refuses(&with_operands, &[("scratch on the operand", |op| op.scratch = [0, 1])]);
     refuses(&[OpKind::Add, OpKind::Mul, OpKind::MatMul], &[("one operand", |op| op.inputs[1] = niwaki_blob::NO_INPUT)]);
 }
 

@@ -73,10 +73,37 @@ impl Rows<'_> {
     pub fn streams(&self, rows: usize, step: usize) -> Vec<i8> {
         let mut bytes = Vec::new();
         for group in 0..self.outputs().div_ceil(rows) {
-            self.stream(group, rows, step, &mut bytes, &|quad| self.block(group, rows, quad));
+            self.stream(self.kept(group, rows), step, &mut bytes, &|quad| self.block(group, rows, quad));
         }
         bytes.resize(bytes.len() + STREAM_SLACK, 0);
         bytes
+    }
+
+    /// The three streams of every group of four rows: of blocks that both of its pairs have, and of those of each alone.
+    pub fn pair_streams(&self, step: usize) -> Vec<i8> {
+        let mut bytes = Vec::new();
+        for group in 0..self.outputs().div_ceil(4) {
+            let (both, alone) = self.paired(group);
+            self.stream(both, step, &mut bytes, &|quad| self.block(group, 4, quad));
+            for (pair, quads) in alone.into_iter().enumerate() {
+                self.stream(quads, step, &mut bytes, &|quad| self.block(2 * group + pair, 2, quad));
+            }
+        }
+        bytes.resize(bytes.len() + STREAM_SLACK, 0);
+        bytes
+    }
+
+    /// How many blocks of four and of two rows [`Rows::pair_streams`] holds.
+    pub fn pair_blocks(&self) -> [usize; 2] {
+        let groups = (0..self.outputs().div_ceil(4)).map(|group| self.paired(group));
+        groups.fold([0, 0], |[fours, twos], (both, [a, b])| [fours + both.len(), twos + a.len() + b.len()])
+    }
+
+    /// Quads that both pairs of a group of four rows have, and those that one of them has.
+    fn paired(&self, group: usize) -> (Vec<usize>, [Vec<usize>; 2]) {
+        let [first, second] = [2 * group, 2 * group + 1].map(|pair| self.kept(pair, 2));
+        let (both, a) = first.into_iter().partition(|quad| second.contains(quad));
+        (both, [a, second.into_iter().filter(|quad| self.empty(2 * group, 2, *quad)).collect()])
     }
 
     /// Interleaved blocks of four rows, `[group][quad]`.
@@ -90,7 +117,7 @@ impl Rows<'_> {
     pub fn interleaved_streams(&self, step: usize) -> Vec<i8> {
         let mut bytes = Vec::new();
         for group in 0..self.outputs().div_ceil(4) {
-            self.stream(group, 4, step, &mut bytes, &|quad| self.interleaved_block(group, quad));
+            self.stream(self.kept(group, 4), step, &mut bytes, &|quad| self.interleaved_block(group, quad));
         }
         bytes.resize(bytes.len() + STREAM_SLACK, 0);
         bytes
@@ -104,24 +131,26 @@ impl Rows<'_> {
 
     /// How many blocks [`Rows::streams`] holds.
     pub fn blocks(&self, rows: usize) -> usize {
-        let quads = self.terms.div_ceil(4);
-        let groups = 0..self.outputs().div_ceil(rows);
-        let kept = groups.flat_map(|group| (0..quads).filter(move |quad| !self.empty(group, rows, *quad)));
-        kept.count()
+        (0..self.outputs().div_ceil(rows)).map(|group| self.kept(group, rows).len()).sum()
+    }
+
+    /// Quads of a group whose block is not all zero.
+    fn kept(&self, group: usize, rows: usize) -> Vec<usize> {
+        (0..self.terms.div_ceil(4)).filter(|quad| !self.empty(group, rows, *quad)).collect()
     }
 
     fn empty(&self, group: usize, rows: usize, quad: usize) -> bool {
         (0..rows).all(|row| (0..4).all(|k| self.at(group * rows + row, quad * 4 + k) == 0))
     }
 
-    fn stream(&self, group: usize, rows: usize, step: usize, bytes: &mut Vec<i8>, block: &dyn Fn(usize) -> Vec<i8>) {
-        // Farther than this, a block of zeros stands between.
-        let reach = i16::MAX as usize / step;
+    fn stream(&self, quads: Vec<usize>, step: usize, bytes: &mut Vec<i8>, block: &dyn Fn(usize) -> Vec<i8>) {
+        // Farther than this, a block of zeros stands between: that of a quad behind the last.
+        let (reach, zeros) = (i16::MAX as usize / step, self.terms.div_ceil(4));
         let mut last = 0;
         let mut blocks: Vec<(usize, usize)> = Vec::new();
-        for quad in (0..self.terms.div_ceil(4)).filter(|quad| !self.empty(group, rows, *quad)) {
+        for quad in quads {
             while quad - last > reach {
-                blocks.push((reach, last + reach));
+                blocks.push((reach, zeros));
                 last += reach;
             }
             blocks.push((quad - last, quad));

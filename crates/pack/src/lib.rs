@@ -14,6 +14,7 @@ mod pack;
 #[cfg(feature = "pack")]
 mod record;
 mod repack;
+mod scratch;
 
 pub use compact::compact;
 pub use error::PackError;

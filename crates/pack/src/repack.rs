@@ -1,6 +1,6 @@
 //! Brings a blob of plain kinds into the layouts that one instruction set's kernels read.
 
-use crate::cost::Table;
+use crate::{cost::Table, scratch};
 use niwaki_blob::{
     AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, INTERLEAVED_STEP, Op, OpKind, OpRecord,
     Requantise, STREAM_SLACK, TensorRecord, WriteError, Writer,
@@ -10,7 +10,7 @@ use niwaki_kernels::{
     layout::{Rows, depthwise, filled, rules},
     scratch_bytes,
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 /// The same network for kernels of another instruction set: the same results, bit for bit, from other operations.
 /// Operations that are packed already stay as they are.
@@ -53,18 +53,16 @@ pub fn repack_as(
 ) -> Result<AlignedBytes, WriteError> {
     let blob = Blob::read(bytes).map_err(WriteError::Rejected)?;
     // Kernels are asked for their scratch by the operations as the reader presents them, so the blob is written twice.
-    let draft = write(&blob, 0, &mut choose)?;
+    let draft = write(&blob, &[], &mut choose)?;
     let read = Blob::read(&draft).map_err(WriteError::Rejected)?;
-    let scratch = read.records().iter().filter_map(|record| read.op(record)).map(|op| scratch_bytes(isa, &op)).max();
-    match scratch.unwrap_or(0) {
-        0 => Ok(draft),
-        bytes => write(&blob, bytes, &mut choose),
-    }
+    let needs: Vec<usize> =
+        read.records().iter().map(|record| read.op(record).map_or(0, |op| scratch_bytes(isa, &op))).collect();
+    write(&blob, &scratch::places(&read, &needs), &mut choose)
 }
 
 fn write(
     blob: &Blob<'_>,
-    scratch: usize,
+    scratch: &[Range<usize>],
     choose: &mut impl FnMut(usize, &Op<'_>) -> Option<Form>,
 ) -> Result<AlignedBytes, WriteError> {
     let mut writer = Writer::new();
@@ -85,10 +83,13 @@ fn write(
             Some(layout) => layout.record(record, &mut writer),
             None => copy(record, &op, &mut writer),
         };
-        writer.op(record);
+        let place = scratch.get(index).cloned().unwrap_or(0..0);
+        writer.op(OpRecord { scratch: [place.start as u32, place.len() as u32], ..record });
     }
+    let end = scratch.iter().map(|place| place.end).max().unwrap_or(0);
+    let behind = end.saturating_sub(blob.tensor_bytes());
     let manifest = blob.manifest().unwrap_or_else(|| unreachable!("a blob that was read has one"));
-    writer.finish(&manifest, blob.tensor_bytes() as u32, scratch as u32)
+    writer.finish(&manifest, blob.tensor_bytes() as u32, behind as u32)
 }
 
 /// An operation as it is.
@@ -355,6 +356,7 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         OpKind::PackedDepthwiseConv2d => depthwise(&weights.weights, bias.len()),
         OpKind::PackedConv2d | OpKind::PackedFullyConnected => weights.rows().dense(rows),
         OpKind::SparseConv2d => weights.rows().streams(rows, CONV_STEP),
+        OpKind::SparseFullyConnected if rows == 2 => weights.rows().pair_streams(FULLY_CONNECTED_STEP),
         OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
         OpKind::InterleavedFullyConnected => weights.rows().interleaved(),
         OpKind::SparseInterleavedFullyConnected => weights.rows().interleaved_streams(INTERLEAVED_STEP),
@@ -363,7 +365,12 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
     Some(Layout {
         form,
         weights,
-        rules: rules(bias, rule.multipliers, rows),
+        // Blocks of two rows come in groups of four.
+        rules: rules(
+            bias,
+            rule.multipliers,
+            if form.kind == OpKind::SparseFullyConnected && rows == 2 { 4 } else { rows },
+        ),
         multipliers: Vec::new(),
         index: Vec::new(),
         bits: Vec::new(),

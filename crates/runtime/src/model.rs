@@ -39,7 +39,6 @@ impl<'a, const OPS: u32> Model<'a, OPS> {
     /// Those of [`Model::read`], and [`Error::NotLinked`].
     pub fn read_linked(blob: &'a [u8]) -> Result<Self, Error> {
         let blob = Blob::read(blob)?;
-        let planned = blob.scratch_bytes();
         for (index, record) in blob.records().iter().enumerate() {
             let index = index as u16;
             let kind = OpKind::from_u8(record.kind).ok_or(Error::Op { index })?;
@@ -48,6 +47,7 @@ impl<'a, const OPS: u32> Model<'a, OPS> {
             }
             let op = blob.op(record).ok_or(Error::Op { index })?;
             let needed = scratch_bytes(Isa::current(), &op);
+            let planned = record.scratch_range().len();
             if needed > planned {
                 return Err(Error::Scratch { index, needed, planned });
             }

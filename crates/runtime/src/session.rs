@@ -1,6 +1,7 @@
 //! A model at work: its activations in an arena.
 
 use crate::{Error, Model, Observer};
+use core::ops::Range;
 use niwaki_blob::{Blob, Op, OpKind, OpRecord};
 use niwaki_kernels::{Isa, Operands};
 
@@ -9,8 +10,7 @@ use niwaki_kernels::{Isa, Operands};
 #[derive(Debug)]
 pub struct Session<'s, const OPS: u32> {
     model: &'s Model<'s, OPS>,
-    tensors: &'s mut [i8],
-    scratch: &'s mut [i8],
+    arena: &'s mut [i8],
 }
 
 impl<'s, const OPS: u32> Session<'s, OPS> {
@@ -21,9 +21,8 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
         let needed = model.arena_bytes();
         let available = arena.len();
         let too_small = Error::ArenaTooSmall { needed, available };
-        let (tensors, rest) = arena.split_at_mut_checked(model.blob().tensor_bytes()).ok_or(too_small)?;
-        let scratch = rest.get_mut(..model.blob().scratch_bytes()).ok_or(too_small)?;
-        Ok(Self { model, tensors, scratch })
+        let arena = arena.get_mut(..needed).ok_or(too_small)?;
+        Ok(Self { model, arena })
     }
 
     /// The model.
@@ -35,14 +34,14 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
     pub fn input_mut(&mut self, index: usize) -> &mut [i8] {
         let tensor = self.model.blob().inputs().get(index);
         let range = tensor.map(|tensor| self.model.blob().tensor(*tensor).range());
-        range.and_then(|range| self.tensors.get_mut(range)).unwrap_or_default()
+        range.and_then(|range| self.arena.get_mut(range)).unwrap_or_default()
     }
 
     /// An output, after a run: int8 in the order height, width, channels. Empty if the network has fewer.
     pub fn output(&self, index: usize) -> &[i8] {
         let tensor = self.model.blob().outputs().get(index);
         let range = tensor.map(|tensor| self.model.blob().tensor(*tensor).range());
-        range.and_then(|range| self.tensors.get(range)).unwrap_or_default()
+        range.and_then(|range| self.arena.get(range)).unwrap_or_default()
     }
 
     /// Fills an input with quantised real numbers, as far as the shorter of the two goes.
@@ -86,14 +85,17 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
         let kind = OpKind::from_u8(record.kind)?;
         let op = blob.op(record)?;
         let target = blob.tensor(record.output).range();
-        let (before, rest) = self.tensors.split_at_mut_checked(target.start)?;
-        let (output, after) = rest.split_at_mut_checked(target.len())?;
+        let Parts { output, scratch, rest: [before, between, after] } =
+            Parts::of(self.arena, target.clone(), record.scratch_range())?;
         let read = |tensor: u16| -> Option<&[i8]> {
             let range = blob.tensor(tensor).range();
-            match range.start.checked_sub(target.end) {
-                Some(start) => after.get(start..start + range.len()),
-                None => before.get(range),
+            // In the last part that does not start behind its first byte.
+            let within = |start: usize| range.start - start..range.end - start;
+            if range.start >= after.0 {
+                return after.1.get(within(after.0));
             }
+            let (start, bytes) = if range.start >= between.0 { between } else { before };
+            bytes.get(within(start))
         };
         let in_place = blob.tensor(record.inputs[0]).range() == target;
         let operands = match (&op, in_place) {
@@ -105,7 +107,32 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
             (_, true) => Operands::InPlace,
             (_, false) => Operands::One(read(record.inputs[0])?),
         };
-        let done = niwaki_kernels::run::<OPS>(Isa::current(), &op, operands, output, self.scratch);
+        let done = niwaki_kernels::run::<OPS>(Isa::current(), &op, operands, output, scratch);
         done.then_some((kind, output))
+    }
+}
+
+/// An arena cut along what an operation writes.
+struct Parts<'a> {
+    output: &'a mut [i8],
+    scratch: &'a mut [i8],
+    /// What is left, each with its first byte's place in the arena, in order.
+    rest: [(usize, &'a [i8]); 3],
+}
+
+impl<'a> Parts<'a> {
+    /// `None` where the two overlap, or do not lie inside.
+    #[inline(always)]
+    fn of(arena: &'a mut [i8], output: Range<usize>, scratch: Range<usize>) -> Option<Self> {
+        // Without scratch nothing is cut for it, wherever it is said to lie.
+        let scratch = if scratch.is_empty() { output.end..output.end } else { scratch };
+        let first_is_output = output.start <= scratch.start;
+        let [first, second] = if first_is_output { [output, scratch] } else { [scratch, output] };
+        let (before, rest) = arena.split_at_mut_checked(first.start)?;
+        let (a, rest) = rest.split_at_mut_checked(first.len())?;
+        let (between, rest) = rest.split_at_mut_checked(second.start.checked_sub(first.end)?)?;
+        let (b, after) = rest.split_at_mut_checked(second.len())?;
+        let (output, scratch) = if first_is_output { (a, b) } else { (b, a) };
+        Some(Self { output, scratch, rest: [(0, &*before), (first.end, &*between), (second.end, &*after)] })
     }
 }

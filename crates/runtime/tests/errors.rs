@@ -73,7 +73,7 @@ fn another_version() {
     let mut blob = tiny();
     blob[4..6].copy_from_slice(&1u16.to_le_bytes());
     assert_eq!(error(&blob), Error::Blob(ReadError::Version { found: 1 }));
-    assert_eq!(error(&blob).to_string(), "blob of format version 1; this reader knows version 3");
+    assert_eq!(error(&blob).to_string(), "blob of format version 1; this reader knows version 4");
 }
 
 #[test]

@@ -96,6 +96,33 @@ fn a_summary_says_what_the_model_is() {
     assert_eq!((input.shape.height, input.shape.channels, input.quantisation.zero_point), (4, 2, -5));
 }
 
+#[test]
+fn scratch_may_lie_anywhere_apart() {
+    let solve = |places: [[u32; 2]; 3]| {
+        let mut net = Net::default();
+        let tensors = [0; 4].map(|_| net.tensor([1, 1, 16], 0));
+        let table = net.writer.data(&std::array::from_fn::<i8, 256, _>(|x| (x * 7) as i8));
+        let [a, _, b, c] = tensors;
+        // Scratch lies among the tensors, in the one that is not used or on one that nothing reads again, or behind them.
+        net.op(OpKind::Lut, a, b, |op| (op.weights, op.scratch) = (table, places[0]));
+        net.op(OpKind::Add, a, c, |op| {
+            (op.inputs[1], op.q, op.scratch) = (b, [1 << 16, 1 << 16, 0], places[1]);
+        });
+        net.op(OpKind::Lut, c, b, |op| (op.weights, op.scratch) = (table, places[2]));
+        let blob = net.finish_with_scratch("scratch", &[(a, &[16])], &[(b, &[16])], 16);
+        let model = Model::read(&blob).unwrap();
+        let mut arena = Arena::<80>::new();
+        let mut session = model.session(&mut arena).unwrap();
+        (0..16).zip(session.input_mut(0)).for_each(|(at, x)| *x = at * 5 - 40);
+        session.run().unwrap();
+        session.output(0).to_vec()
+    };
+    let alone = solve([[0, 0]; 3]);
+    for places in [[[16, 16], [64, 16], [0, 16]], [[48, 32], [20, 3], [64, 1]], [[64, 16], [16, 16], [0, 32]]] {
+        assert_eq!(solve(places), alone, "{places:?}");
+    }
+}
+
 /// What a run must compute: each place of the arena as a buffer of its own, each operation by its kernel alone.
 fn apart(blob: &Blob<'_>, inputs: &[Vec<i8>]) -> Vec<(OpKind, Vec<i8>)> {
     let mut places: HashMap<usize, Vec<i8>> = HashMap::new();

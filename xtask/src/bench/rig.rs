@@ -180,9 +180,29 @@ impl Rig {
         Ok(self.estimator(work)?.ok().map(|_| format!("estimated by xtask/cycles for {}{priced_as}", self.core)))
     }
 
+    /// Bytes of code that the kernels of an op set are, as this core's firmware links them; `None` for a computer.
+    pub(crate) fn kernel_code(&self, work: &Workplace, ops: u32) -> anyhow::Result<Option<u64>> {
+        if self.memory.is_none() {
+            return Ok(None);
+        }
+        let text = |ops: u32| -> anyhow::Result<u64> {
+            let linked = self.built(work, "linked", |command| {
+                command.env("NIWAKI_OPS", ops.to_string());
+            })?;
+            Ok(elf::sizes(&linked)?.sections.text)
+        };
+        Ok(Some(text(ops)?.saturating_sub(text(0)?)))
+    }
+
     fn build(&self, work: &Workplace) -> anyhow::Result<PathBuf> {
+        self.built(work, "bench", |_| ())
+    }
+
+    /// Builds one of any-core's programs.
+    fn built(&self, work: &Workplace, program: &str, more: impl FnOnce(&mut Command)) -> anyhow::Result<PathBuf> {
         let mut command = cargo::cargo(&work.root.join("boards"));
-        command.args(["build", "--release", "--package", "any-core", "--bin", "bench", "--target", &self.target]);
+        command.args(["build", "--release", "--package", "any-core", "--bin", program, "--target", &self.target]);
+        more(&mut command);
         command.args(["--features", self.features]);
         let variant = if self.flags.contains("dotprod") { "-dot" } else { "" };
         let folder = format!("any-core/{}-{}{variant}", self.target, self.features);
@@ -198,7 +218,7 @@ impl Rig {
             Some(failed) => failed.explained(&format!("boards/any-core for {}", self.core)),
             None => error,
         })?;
-        cargo::pick(&built, "bench").context("boards/any-core has a program bench")
+        cargo::pick(&built, program).with_context(|| format!("boards/any-core has a program {program}"))
     }
 
     /// Runs the firmware in a folder to its end; gives what it said.

@@ -1,7 +1,7 @@
 //! `test`: everything that CI runs, step by step.
 
 use crate::{
-    bench::sources,
+    bench::{code, sources},
     board::{self, Board},
     cargo::cargo,
     commands::setup,
@@ -101,6 +101,7 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     for name in board::all(work) {
         firmware(work, run, &name);
     }
+    run.step("the kernels of KWS fit 16 KiB", || broken(code::broken_budget(work)));
     for (target, features) in NO_PANIC {
         let name = format!("no panic can be reached, {target} {features}");
         run.step(name.trim_end(), || no_panic(work, target, features));

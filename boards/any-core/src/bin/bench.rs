@@ -76,7 +76,7 @@ mod firmware {
         let skipped = arena.as_ptr().align_offset(ALIGNMENT);
         let (tensors, rest) = arena.get_mut(skipped..)?.split_at_mut_checked(blob.tensor_bytes())?;
         let skipped = rest.as_ptr().align_offset(ALIGNMENT);
-        let scratch = ints(rest.get_mut(skipped..)?.get_mut(..blob.scratch_bytes())?);
+        let scratch = ints(rest.get_mut(skipped..)?.get_mut(..record.scratch_range().len())?);
         let mut state = 1u32;
         for byte in tensors.iter_mut() {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

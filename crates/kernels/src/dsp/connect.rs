@@ -15,8 +15,8 @@ pub(super) struct Frame {
     pub(super) zero_point: i32,
     /// Quads that the first round leaves out (dense).
     pub(super) skipped: usize,
-    /// For the kernel's use.
-    pub(super) spare: usize,
+    /// Whether two more streams follow each, of pairs of rows (sparse, four rows); else for the kernel's use.
+    pub(super) pairs: usize,
     pub(super) weights: *const i8,
 }
 
@@ -31,17 +31,12 @@ unsafe extern "C" {
     /// of rules and `16 * quads * groups` of weights on word boundaries, `4 * groups` bytes of output.
     pub(super) fn niwaki_dsp_connect_4(frame: *const Frame) -> *const i8;
 
-    /// Streams of groups of four rows.
+    /// Streams of groups of four rows, and of the pairs of each.
     ///
     /// # Safety
-    /// As [`niwaki_dsp_connect_4`], with one checked stream per group and the slack behind them; the input lies in RAM.
+    /// As [`niwaki_dsp_connect_4`], with the checked streams of every group and the slack behind them; the input lies in
+    /// RAM.
     pub(super) fn niwaki_dsp_connect_sparse_4(frame: *const Frame) -> *const i8;
-
-    /// Streams of groups of two rows.
-    ///
-    /// # Safety
-    /// As [`niwaki_dsp_connect_sparse_4`], with half as many rules and outputs.
-    pub(super) fn niwaki_dsp_connect_sparse_2(frame: *const Frame) -> *const i8;
 
     /// Streams of single rows.
     ///
@@ -178,10 +173,8 @@ niwaki_dsp_connect_4:
     nc_leave
     .size niwaki_dsp_connect_4, . - niwaki_dsp_connect_4
 
-    @ One block: r11 holds its offset, and then that of the next one, at lr + next.
-    .macro nc_block_4 weight, next, end
-    adds.w r12, r12, r11
-    bcs \end
+    @ One block of four rows, at r12: r11 is the offset of the next one, which lies at lr + next. Carry: there is none.
+    .macro nc_block_4 weight, next
     ldr.w r4, [r12]
     ldr.w r6, [lr, #\weight]
     ldr.w r7, [lr, #\weight + 4]
@@ -192,6 +185,52 @@ niwaki_dsp_connect_4:
     sxtb16 r4, r4
     nc_two r0, r1, r6, r7, r4, r5
     nc_two r2, r3, r8, r9, r4, r5
+    adds.w r12, r12, r11
+    .endm
+
+    @ The same of two rows.
+    .macro nc_block_2 first, second, weight, next
+    ldr.w r4, [r12]
+    ldr.w r6, [lr, #\weight]
+    ldr.w r7, [lr, #\weight + 4]
+    ldrsh.w r11, [lr, #\next]
+    sxtb16 r5, r4, ror #8
+    sxtb16 r4, r4
+    nc_two \first, \second, r6, r7, r4, r5
+    adds.w r12, r12, r11
+    .endm
+
+    @ A stream's first block.
+    .macro nc_first
+    ldr.w r12, [sp]
+    ldrsh.w r11, [lr]
+    adds.w r12, r12, r11
+    .endm
+
+    @ A stream of two rows.
+    .macro nc_stream_2 first, second
+    nc_first
+    bcs 3f
+    .balign 4
+2:
+    nc_block_2 \first, \second, 4, 2
+    bcs 4f
+    nc_block_2 \first, \second, 12, 20
+    bcs 5f
+    nc_block_2 \first, \second, 24, 22
+    bcs 6f
+    nc_block_2 \first, \second, 32, 40
+    add.w lr, lr, #40
+    bcc.w 2b
+    b 3f
+6:
+    add lr, #8
+5:
+    add lr, #12
+4:
+    add lr, #8
+3:
+    add lr, #4
     .endm
 
     .section .text.niwaki_dsp_connect_sparse_4, "ax", %progbits
@@ -202,20 +241,24 @@ niwaki_dsp_connect_4:
 niwaki_dsp_connect_sparse_4:
     nc_enter
 1:
-    ldr.w r12, [sp]
     mov.w r0, #0
     mov.w r1, #0
     mov.w r2, #0
     mov.w r3, #0
-    ldrsh.w r11, [lr]
+    nc_first
+    bcs 3f
     .balign 4
 2:
-    nc_block_4 4, 2, 3f
-    nc_block_4 20, 36, 4f
-    nc_block_4 40, 38, 5f
-    nc_block_4 56, 72, 6f
-    add lr, #72
-    b.w 2b
+    nc_block_4 4, 2
+    bcs 4f
+    nc_block_4 20, 36
+    bcs 5f
+    nc_block_4 40, 38
+    bcs 6f
+    nc_block_4 56, 72
+    add.w lr, lr, #72
+    bcc.w 2b
+    b 3f
 6:
     add lr, #16
 5:
@@ -224,8 +267,14 @@ niwaki_dsp_connect_sparse_4:
     add lr, #16
 3:
     add lr, #4
+    ldr r4, [sp, #28]
+    cmp r4, #0
+    beq.w 7f
+    nc_stream_2 r0, r1
+    nc_stream_2 r2, r3
+7:
     nc_finish_4
-    bne 1b
+    bne.w 1b
     nc_leave
     .size niwaki_dsp_connect_sparse_4, . - niwaki_dsp_connect_sparse_4
 
@@ -246,69 +295,6 @@ niwaki_dsp_connect_sparse_4:
     sxtb16 r11, r5, ror #8
     sxtb16 r5, r5
     .endm
-
-    .macro nc_unit_2 at, end
-    nc_unit \end
-    ldr.w r6, [lr, #\at + 4]
-    ldr.w r7, [lr, #\at + 8]
-    ldr.w r8, [lr, #\at + 12]
-    ldr.w r9, [lr, #\at + 16]
-    ldr.w r2, [lr, #\at + 20]
-    nc_widen
-    nc_two r0, r1, r6, r7, r4, r10
-    nc_two r0, r1, r8, r9, r5, r11
-    .endm
-
-    .section .text.niwaki_dsp_connect_sparse_2, "ax", %progbits
-    .global niwaki_dsp_connect_sparse_2
-    .type niwaki_dsp_connect_sparse_2, %function
-    .thumb_func
-    .balign 4
-niwaki_dsp_connect_sparse_2:
-    nc_enter
-1:
-    ldr.w r12, [sp]
-    mov.w r0, #0
-    mov.w r1, #0
-    ldr.w r2, [lr]
-    .balign 4
-2:
-    nc_unit_2 0, 3f
-    nc_unit_2 20, 4f
-    add lr, #40
-    b 2b
-4:
-    add lr, #20
-3:
-    add lr, #4
-    @ The last unit may have one block.
-    lsls r3, r2, #16
-    bmi 5f
-    uxtah r12, r12, r2
-    ldr.w r6, [lr], #4
-    ldr.w r7, [lr], #4
-    ldr.w r4, [r12]
-    sxtb16 r10, r4, ror #8
-    sxtb16 r4, r4
-    nc_two r0, r1, r6, r7, r4, r10
-5:
-    ldr r12, [sp, #8]
-    ldm r12!, {{r4-r7}}
-    str r12, [sp, #8]
-    ldr r12, [sp, #12]
-    ldr r8, [sp, #20]
-    ldr r9, [sp, #16]
-    sub r1, r1, r0
-    asr r1, r1, #8
-    nc_out r0, r4, r6, r8, 0
-    nc_out r1, r5, r7, r8, 1
-    adds r12, #2
-    str r12, [sp, #12]
-    subs r9, #1
-    str r9, [sp, #16]
-    bne 1b
-    nc_leave
-    .size niwaki_dsp_connect_sparse_2, . - niwaki_dsp_connect_sparse_2
 
     .macro nc_rows_1 pair, other, weights
     sxtb16 r8, \weights
@@ -381,9 +367,11 @@ niwaki_dsp_connect_sparse_1:
     .purgem nc_out
     .purgem nc_finish_4
     .purgem nc_block_4
+    .purgem nc_block_2
+    .purgem nc_first
+    .purgem nc_stream_2
     .purgem nc_unit
     .purgem nc_widen
-    .purgem nc_unit_2
     .purgem nc_rows_1
     .purgem nc_unit_1
 "#

@@ -1,10 +1,7 @@
 //! Fully connected layer: groups of rows against the input, which is widened on the way.
 
 use super::{
-    connect::{
-        Frame, Kernel, niwaki_dsp_connect_4, niwaki_dsp_connect_sparse_1, niwaki_dsp_connect_sparse_2,
-        niwaki_dsp_connect_sparse_4,
-    },
+    connect::{Frame, Kernel, niwaki_dsp_connect_4, niwaki_dsp_connect_sparse_1, niwaki_dsp_connect_sparse_4},
     memory::{clamp, words},
 };
 use niwaki_blob::{PackedFullyConnected, STREAM_SLACK};
@@ -34,7 +31,6 @@ pub(crate) fn sparse_fully_connected(
     }
     match op.packed.rows {
         1 => connect(op, input, output, scratch, niwaki_dsp_connect_sparse_1),
-        2 => connect(op, input, output, scratch, niwaki_dsp_connect_sparse_2),
         4 => connect(op, input, output, scratch, niwaki_dsp_connect_sparse_4),
         _ => (),
     }
@@ -66,7 +62,7 @@ fn connect(op: &PackedFullyConnected<'_>, input: &[i8], output: &mut [i8], scrat
         zero_point: i32::from(op.packed.zero_point),
         // Rounds have four quads.
         skipped: quads.wrapping_neg() % 4,
-        spare: 0,
+        pairs: usize::from(op.packed.pairs),
         weights: op.packed.weights.as_ptr(),
     };
     if whole > 0 {

@@ -227,8 +227,10 @@ impl Problem {
     }
 
     fn packed_weights(&self) -> PackedWeights<'_> {
+        let pairs = self.kind == OpKind::SparseFullyConnected && self.rows == 2;
         PackedWeights {
-            rows: self.rows,
+            rows: if pairs { 4 } else { self.rows },
+            pairs,
             weights: &self.weights,
             rules: &self.bias,
             zero_point: self.zero_point,

@@ -78,10 +78,12 @@ impl Problem {
         let all = Rows { weights: &plain.weights, terms };
         self.weights = match (kind, form) {
             (OpKind::PackedDepthwiseConv2d, _) => depthwise(&plain.weights, outputs),
+            (OpKind::SparseFullyConnected, Form::Sparse { rows: 2, .. }) => all.pair_streams(step),
             (_, Form::Sparse { rows, .. }) => all.streams(rows, step),
             _ => all.dense(rows),
         };
-        self.bias = rules(&plain.bias, &plain.multipliers, rows);
+        let grouped = if (kind, rows) == (OpKind::SparseFullyConnected, 2) { 4 } else { rows };
+        self.bias = rules(&plain.bias, &plain.multipliers, grouped);
         self.name = format!("{} as {form:?}", plain.name);
         (self.kind, self.rows) = (kind, rows);
         self.plain = Some(Box::new(plain));

@@ -20,14 +20,34 @@ pub fn layer_norm(op: &LayerNorm<'_>, input: &[i8], output: &mut [i8]) {
         let deviation = (channels as u64).wrapping_mul(squares.into()).wrapping_sub(total * total);
         let (inverse, exponent) = inverse_root(deviation.saturating_add(op.epsilon));
         let rules = op.gamma.iter().zip(op.beta);
-        for ((out, x), (gamma, beta)) in out.iter_mut().zip(x).zip(rules) {
+        let elements = out.iter_mut().zip(x).zip(rules);
+        let finish = |normal: i32, gamma: i32, beta: i32| {
+            let scaled = i64::from(normal) * i64::from(gamma) + (i64::from(beta) << 16);
+            op.activation.clamp((scaled.wrapping_add(1 << 31) >> 32) as i32)
+        };
+        // The normalised element is what lies above the lower 32 bits of `d * inverse << left`. Shared between both
+        // factors, so that each fits 32 bits, the shift costs nothing: |d| is at most 255 * count.
+        let left = exponent + 5;
+        let (ahead, behind) = (left.saturating_sub(MOST), left.min(MOST));
+        if i64::from(count) << ahead <= i64::from(i32::MAX) / 255 {
+            let (count, sum, inverse) = (count << ahead, sum << ahead, (inverse << behind) as i32);
+            for ((out, x), (gamma, beta)) in elements {
+                let d = count.wrapping_mul(i32::from(*x)).wrapping_sub(sum);
+                let normal = ((i64::from(d) * i64::from(inverse)) >> 32) as i32;
+                *out = finish(normal, *gamma, *beta);
+            }
+            continue;
+        }
+        for ((out, x), (gamma, beta)) in elements {
             let d = count.wrapping_mul(i32::from(*x)).wrapping_sub(sum);
             let normal = (((i64::from(d) * i64::from(inverse)) << 4) >> (31 - exponent)) as i32;
-            let scaled = i64::from(normal) * i64::from(*gamma) + (i64::from(*beta) << 16);
-            *out = op.activation.clamp((scaled.wrapping_add(1 << 31) >> 32) as i32);
+            *out = finish(normal, *gamma, *beta);
         }
     }
 }
+
+/// Bits that an inverse root, at most 2^16, can be shifted by in 31.
+const MOST: u32 = 14;
 
 /// `1 / sqrt(s)` as `inverse * 2^(exponent - 47)`, with `inverse` in `2^15..=2^16` and `exponent` in `0..=31`. 0 counts
 /// as 1.

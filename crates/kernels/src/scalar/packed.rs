@@ -8,8 +8,8 @@ pub(super) const MAX_ROWS: usize = 4;
 /// The quads of a group, in the order of memory, each with its block.
 pub(super) struct Blocks<'a> {
     weights: &'a [i8],
-    /// Bytes of a block.
-    block: usize,
+    /// Rows of a dense block.
+    rows: usize,
     /// What offsets count in; `None` for dense weights.
     step: Option<usize>,
     /// Quads of a dense group.
@@ -18,19 +18,25 @@ pub(super) struct Blocks<'a> {
 
 impl<'a> Blocks<'a> {
     pub(super) fn dense(packed: &PackedWeights<'a>, quads: usize) -> Self {
-        Self { weights: packed.weights, block: 4 * packed.rows, step: None, quads }
+        Self { weights: packed.weights, rows: packed.rows, step: None, quads }
     }
 
     pub(super) fn sparse(packed: &PackedWeights<'a>, step: usize) -> Self {
-        Self { weights: packed.weights, block: 4 * packed.rows, step: Some(step), quads: 0 }
+        Self { weights: packed.weights, rows: packed.rows, step: Some(step), quads: 0 }
     }
 
     /// Visits the blocks of the next group.
     #[inline(always)]
-    pub(super) fn group(&mut self, mut visit: impl FnMut(usize, &'a [i8])) {
+    pub(super) fn group(&mut self, visit: impl FnMut(usize, &'a [i8])) {
+        self.stream(self.rows, visit);
+    }
+
+    /// Visits the blocks of the next stream, which have so many rows.
+    #[inline(always)]
+    pub(super) fn stream(&mut self, rows: usize, mut visit: impl FnMut(usize, &'a [i8])) {
         let Some(step) = self.step else {
             for quad in 0..self.quads {
-                visit(quad, self.take());
+                visit(quad, self.take(rows));
             }
             return;
         };
@@ -42,26 +48,26 @@ impl<'a> Blocks<'a> {
             for offset in [i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d])] {
                 let Ok(offset) = usize::try_from(offset) else { return };
                 position += offset;
-                visit(position.checked_div(step).unwrap_or(0), self.take());
+                visit(position.checked_div(step).unwrap_or(0), self.take(rows));
             }
         }
     }
 
     #[inline(always)]
-    fn take(&mut self) -> &'a [i8] {
-        let (block, rest) = self.weights.split_at_checked(self.block).unwrap_or_default();
+    fn take(&mut self, rows: usize) -> &'a [i8] {
+        let (block, rest) = self.weights.split_at_checked(4 * rows).unwrap_or_default();
         self.weights = rest;
         block
     }
 }
 
-/// Adds the products of a block with its quad of terms to the sums of a group's rows.
+/// Adds the products of a block with its quad of terms to the sums of its rows.
 #[inline(always)]
-pub(super) fn add_block(sums: &mut [i32; MAX_ROWS], rows: usize, block: &[i8], terms: [i8; 4]) {
+pub(super) fn add_block(sums: &mut [i32], rows: usize, block: &[i8], terms: [i8; 4]) {
     let terms = terms.map(i32::from);
-    if rows == 1 {
+    if let (1, Some(sum)) = (rows, sums.first_mut()) {
         for (x, w) in terms.iter().zip(block) {
-            sums[0] = sums[0].wrapping_add(x * i32::from(*w));
+            *sum = sum.wrapping_add(x * i32::from(*w));
         }
         return;
     }

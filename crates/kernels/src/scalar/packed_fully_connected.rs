@@ -17,11 +17,14 @@ pub fn sparse_fully_connected(op: &PackedFullyConnected<'_>, input: &[i8], outpu
 fn each_group(op: &PackedFullyConnected<'_>, input: &[i8], output: &mut [i8], mut blocks: Blocks<'_>) {
     for (group, out) in output.chunks_mut(op.packed.rows.max(1)).enumerate() {
         let mut sums = [0; MAX_ROWS];
-        blocks.group(|quad, block| {
-            // Behind the last input the weights are 0.
-            let terms = core::array::from_fn(|k| input.get(quad * 4 + k).copied().unwrap_or(0));
-            add_block(&mut sums, op.packed.rows, block, terms);
-        });
+        for (first, rows) in op.packed.streams() {
+            let sums = sums.get_mut(first..).unwrap_or_default();
+            blocks.stream(rows, |quad, block| {
+                // Behind the last input the weights are 0.
+                let terms = core::array::from_fn(|k| input.get(quad * 4 + k).copied().unwrap_or(0));
+                add_block(sums, rows, block, terms);
+            });
+        }
         finish(&op.packed, group, sums, out);
     }
 }

@@ -221,8 +221,12 @@ fn connected(job: &Job, tile: Tile) -> Vec<usize> {
         groups,
         outputs,
         job.blocks.unwrap_or(groups * steps),
+        job.fours,
         outputs * steps,
         outputs % tile.outputs,
+        // Rows that fill no group take a call of their own.
+        usize::from(!outputs.is_multiple_of(tile.outputs)),
+        usize::from(outputs >= tile.outputs),
         (outputs % tile.outputs) * steps,
         outputs * (terms % tile.terms),
         terms,

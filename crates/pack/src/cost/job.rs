@@ -19,8 +19,10 @@ pub struct Job {
     pub groups: usize,
     /// Rows of a group of weights; 0 for plain kinds.
     pub rows: usize,
-    /// Blocks of `rows` outputs and four terms that there are, where some are left out.
+    /// Blocks of `rows` outputs and four terms that there are, where some are left out; but for `fours`.
     pub blocks: Option<usize>,
+    /// Blocks of four outputs, where those are of two.
+    pub fours: usize,
 }
 
 const NO_WINDOW: [usize; 8] = [1, 1, 1, 1, 1, 1, 0, 0];
@@ -49,6 +51,7 @@ impl Job {
             groups: 1,
             rows: 0,
             blocks: None,
+            fours: 0,
         };
         let sliding = |kind, input, output, window: &Window| Self { window: flat(window), ..job(kind, input, output) };
         match op {
@@ -119,7 +122,11 @@ impl Job {
 
     fn packed(self, packed: &PackedWeights<'_>, sparse: bool) -> Self {
         let groups = self.output[2].div_ceil(packed.rows.max(1));
-        let blocks = sparse.then(|| stream_blocks(packed, groups));
+        if packed.pairs {
+            let [fours, blocks] = stream_blocks(packed, groups);
+            return Self { rows: 2, blocks: Some(blocks), fours, ..self };
+        }
+        let blocks = sparse.then(|| stream_blocks(packed, groups)[0]);
         Self { rows: packed.rows, blocks, ..self }
     }
 
@@ -132,6 +139,10 @@ impl Job {
     pub(crate) fn formed(self, form: Form, weights: Rows<'_>) -> Self {
         if form.kind.plain() {
             return self;
+        }
+        if (form.kind, form.rows) == (OpKind::SparseFullyConnected, 2) {
+            let [fours, blocks] = weights.pair_blocks();
+            return Self { kind: form.kind, rows: form.rows, blocks: Some(blocks), fours, ..self };
         }
         let blocks = form.sparse.then(|| match form.unit {
             0 => weights.blocks(form.rows),
@@ -211,19 +222,20 @@ fn flat(window: &Window) -> [usize; 8] {
     std::array::from_fn(|at| parts[at / 2][at % 2])
 }
 
-/// Blocks in the streams of a checked blob.
-fn stream_blocks(packed: &PackedWeights<'_>, groups: usize) -> usize {
-    let block = 4 * packed.rows;
-    let (mut rest, mut blocks, mut ended) = (packed.weights, 0, 0);
-    while ended < groups
-        && let Some((offsets, behind)) = rest.split_first_chunk::<4>()
-    {
-        let [a, b, c, d] = offsets.map(|byte| byte as u8);
-        let unit = [i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d])];
-        let here = unit.iter().take_while(|offset| **offset >= 0).count();
-        blocks += here;
-        ended += usize::from(here < unit.len());
-        rest = behind.get(here * block..).unwrap_or_default();
+/// Blocks in the streams of a checked blob: in the first of every group, and in the others.
+fn stream_blocks(packed: &PackedWeights<'_>, groups: usize) -> [usize; 2] {
+    let (mut rest, mut blocks) = (packed.weights, [0, 0]);
+    for (at, (_, rows)) in (0..groups).flat_map(|_| packed.streams().enumerate()) {
+        while let Some((offsets, behind)) = rest.split_first_chunk::<4>() {
+            let [a, b, c, d] = offsets.map(|byte| byte as u8);
+            let unit = [i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d])];
+            let here = unit.iter().take_while(|offset| **offset >= 0).count();
+            blocks[at.min(1)] += here;
+            rest = behind.get(here * 4 * rows..).unwrap_or_default();
+            if here < unit.len() {
+                break;
+            }
+        }
     }
     blocks
 }
@@ -235,12 +247,18 @@ mod tests {
     #[test]
     fn blocks_of_streams_are_counted() {
         let weights: Vec<i8> = (0..4 * 64).map(|at| if at / 4 % 3 == 0 { 5 } else { 0 }).collect();
+        let plain = Rows { weights: &weights, terms: 64 };
+        let activation = niwaki_blob::Activation { min: 0, max: 0 };
         for rows in [1, 2] {
-            let plain = Rows { weights: &weights, terms: 64 };
             let streams = plain.streams(rows, niwaki_blob::FULLY_CONNECTED_STEP);
-            let activation = niwaki_blob::Activation { min: 0, max: 0 };
-            let packed = PackedWeights { rows, weights: &streams, rules: &[], zero_point: 0, activation };
-            assert_eq!(stream_blocks(&packed, 4 / rows), plain.blocks(rows));
+            let packed = PackedWeights { rows, pairs: false, weights: &streams, rules: &[], zero_point: 0, activation };
+            assert_eq!(stream_blocks(&packed, 4 / rows), [plain.blocks(rows), 0]);
         }
+        let streams = plain.pair_streams(niwaki_blob::FULLY_CONNECTED_STEP);
+        let packed = PackedWeights { rows: 4, pairs: true, weights: &streams, rules: &[], zero_point: 0, activation };
+        let [fours, twos] = stream_blocks(&packed, 1);
+        assert_eq!([fours, twos], plain.pair_blocks());
+        assert_eq!(2 * fours + twos, plain.blocks(2));
+        assert!(fours > 0 && twos > 0);
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Cost, Job,
     features::{self, Features},
     fit::Fit,
-    wide,
+    vectors, wide,
 };
 use crate::repack::{Form, Weights};
 use niwaki_blob::{Op, OpKind};
@@ -64,13 +64,15 @@ pub const COLUMNS: &str =
 impl Sample {
     /// As a line of a table.
     pub fn line(&self) -> String {
-        let Job { kind, input, output, window, groups, rows, blocks } = &self.job;
+        let Job { kind, input, output, window, groups, rows, blocks, fours } = &self.job;
         let by = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         let set = match &self.set {
             Set::Fit => "fit",
             Set::Model(name) => name,
         };
-        let blocks = blocks.map(|blocks| blocks.to_string()).unwrap_or_default();
+        // "300", or "200+100" where the last are of four rows instead of two.
+        let more = if *fours > 0 { format!("+{fours}") } else { String::new() };
+        let blocks = blocks.map(|blocks| blocks.to_string() + &more).unwrap_or_default();
         let cycles = self.cycles.map(|cycles| cycles.to_string()).unwrap_or_default();
         format!(
             "{set},{},{},{},{},{},{},{},{groups},{rows},{blocks},{},{cycles},{}",
@@ -102,7 +104,8 @@ impl Sample {
             window: by(window)?,
             groups: groups.parse().ok()?,
             rows: rows.parse().ok()?,
-            blocks: blocks.parse().ok(),
+            blocks: blocks.split('+').next().and_then(|blocks| blocks.parse().ok()),
+            fours: blocks.split_once('+').and_then(|(_, fours)| fours.parse().ok()).unwrap_or(0),
         };
         Some(Self {
             set,
@@ -232,7 +235,7 @@ impl Table {
             }
             let cost = self.kernel(job)?;
             // Two predictions that are as good as equal say nothing, unless both are nearly exact.
-            let doubt = if job.blocks.is_some() && !self.exact(job) { DOUBT } else { 1.0 };
+            let doubt = if job.blocks.is_some() && !self.sure(job) { DOUBT } else { 1.0 };
             Some(Cost { instructions: cost.instructions * doubt, cycles: cost.cycles.map(|cycles| cycles * doubt) })
         };
         let known = jobs.iter().enumerate().filter_map(|(at, job)| Some((at, cost(job)?)));
@@ -258,6 +261,12 @@ impl Table {
     /// What a job's costs are fitted together with: all of a kind and layout, where the loops are known.
     fn name(&self, job: &Job) -> String {
         if self.exact(job) { job.layout() } else { job.kernel() }
+    }
+
+    /// Whether two forms' predictions are near enough to the truth to be compared as they are.
+    fn sure(&self, job: &Job) -> bool {
+        let connected = matches!(job.kind, OpKind::PackedFullyConnected | OpKind::SparseFullyConnected);
+        self.exact(job) || connected || self.core == "cortex-m55" && vectors::features(job).is_some()
     }
 
     /// Whether predictions are nearly exact, as it is known how the core's kernels go through a job.

@@ -3,7 +3,7 @@
 use super::CoreArgs;
 use crate::{
     bench::{
-        models, network,
+        code, models, network,
         peers::{Peer, Peers},
         rig::{Count, Rig},
     },
@@ -20,6 +20,17 @@ use std::collections::HashMap;
 pub(crate) struct Args {
     #[command(flatten)]
     cores: CoreArgs,
+    /// Instead, show how much code the kernels of every model are, on microcontrollers
+    #[arg(long)]
+    code: bool,
+}
+
+/// The kernels that a model links.
+#[derive(Debug, Serialize)]
+struct Code {
+    core: String,
+    model: String,
+    kernel_code_bytes: u64,
 }
 
 /// A model, or one of its layers.
@@ -44,11 +55,33 @@ struct Entry {
 }
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
+    if args.code {
+        return show_code(work, &args.cores.ready(work)?);
+    }
     let mut entries = Vec::new();
     for rig in args.cores.ready(work)? {
         entries.extend(measure(work, &rig)?);
     }
     output::result(work, &entries, || show(&entries))
+}
+
+fn show_code(work: &Workplace, rigs: &[Rig]) -> anyhow::Result<()> {
+    let mut entries = Vec::new();
+    for rig in rigs {
+        for (model, layers) in models::all() {
+            let core = rig.core.clone();
+            if let Some(kernel_code_bytes) = code::of(work, rig, &layers)? {
+                entries.push(Code { core, model: model.to_string(), kernel_code_bytes });
+            }
+        }
+    }
+    output::result(work, &entries, || {
+        let mut lines = table(["core", "model", "code of the kernels, bytes"].map(String::from), 2);
+        for Code { core, model, kernel_code_bytes } in &entries {
+            lines.add_row([core.clone(), model.clone(), thousands(*kernel_code_bytes)]);
+        }
+        format!("{lines}\n")
+    })
 }
 
 fn measure(work: &Workplace, rig: &Rig) -> anyhow::Result<Vec<Entry>> {
@@ -71,7 +104,9 @@ fn measure(work: &Workplace, rig: &Rig) -> anyhow::Result<Vec<Entry>> {
             let at = known[layer];
             let Count { instructions, cycles: estimated, .. } = counts[at];
             let outputs: usize = layer.output().iter().product();
-            let scratch = Blob::read(&blobs[at]).map_or(0, |blob| blob.scratch_bytes()) as u64;
+            let scratch = Blob::read(&blobs[at])
+                .map_or(0, |blob| blob.records().iter().map(|record| record.scratch_range().len()).max().unwrap_or(0))
+                as u64;
             let macs = (layer.terms() * outputs) as u64;
             let entry = Entry {
                 layer: Some(name.clone()),
