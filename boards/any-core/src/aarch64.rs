@@ -31,6 +31,11 @@ impl Machine {
         self.memory.take().unwrap_or_default()
     }
 
+    /// The counter.
+    pub fn now(&self) -> u64 {
+        now()
+    }
+
     /// Ticks of the loop of [`KNOWN`] instructions.
     pub fn known_loop(&mut self) -> u64 {
         let of = |rounds: u32| {

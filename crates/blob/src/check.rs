@@ -86,7 +86,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Blob<'_>, ReadError> {
     }
     let bytes = bytes.get(..header.total_bytes as usize).filter(|bytes| bytes.len() >= HEADER_BYTES);
     let bytes = bytes.ok_or(ReadError::Truncated)?;
-    if header::checksum(&bytes[CRC_START..]) != header.crc {
+    if header::checksum(bytes.get(CRC_START..).unwrap_or_default()) != header.crc {
         return Err(ReadError::Checksum);
     }
     if !(bytes.as_ptr() as usize).is_multiple_of(16) {

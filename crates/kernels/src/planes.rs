@@ -89,7 +89,7 @@ impl Planes {
         let positions = op.output.width.checked_next_multiple_of(STEP)?.checked_add(reach / right)?;
         let row = phases.checked_mul(quads)?.checked_mul(positions)?.checked_mul(4)?;
         let extent = height.checked_sub(1)?.checked_mul(window.dilation[0])?.checked_add(1)?;
-        let fitting = (PLANES / row).saturating_sub(extent) / down + 1;
+        let fitting = PLANES.checked_div(row)?.saturating_sub(extent) / down + 1;
         // Rows that bands share are rearranged for each: bands are some times as high as what they share.
         let at_once = fitting.max(4).min(op.output.height);
         let rows = (at_once - 1).checked_mul(down)?.checked_add(extent)?;

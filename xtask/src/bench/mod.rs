@@ -8,3 +8,4 @@ pub(crate) mod network;
 pub(crate) mod peers;
 pub(crate) mod rig;
 pub(crate) mod sources;
+mod whole;

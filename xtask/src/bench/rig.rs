@@ -41,7 +41,7 @@ pub(crate) struct Rig {
     qemu: [String; 2],
     machine: Vec<String>,
     /// How long an instruction takes in emulated time, so that the counter's ticks tell instructions exactly.
-    icount: &'static str,
+    pub(super) icount: &'static str,
 }
 
 /// What an operation takes.
@@ -66,6 +66,14 @@ impl Rig {
             (_, Some(Bench::Cores(cores))) => Ok(cores.iter().map(|core| Self::aarch64(core)).collect()),
             (Runner::Qemu { .. }, None) => Ok(vec![Self::cortex_m(board, board)?]),
             _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The core of a board whose process QEMU translates, which counts nothing: the same core without an operating system.
+    pub(crate) fn without_system(board: &Board) -> Option<Self> {
+        match (&board.spec.runner, &board.spec.bench) {
+            (Runner::QemuUser { cpu }, Some(Bench::Cores(cores))) if cores.contains(cpu) => Some(Self::aarch64(cpu)),
+            _ => None,
         }
     }
 
@@ -199,7 +207,12 @@ impl Rig {
     }
 
     /// Builds one of any-core's programs.
-    fn built(&self, work: &Workplace, program: &str, more: impl FnOnce(&mut Command)) -> anyhow::Result<PathBuf> {
+    pub(super) fn built(
+        &self,
+        work: &Workplace,
+        program: &str,
+        more: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<PathBuf> {
         let mut command = cargo::cargo(&work.root.join("boards"));
         command.args(["build", "--release", "--package", "any-core", "--bin", program, "--target", &self.target]);
         more(&mut command);
@@ -222,7 +235,12 @@ impl Rig {
     }
 
     /// Runs the firmware in a folder to its end; gives what it said.
-    fn run(&self, firmware: &Path, folder: &Path, more: impl FnOnce(&mut Command)) -> anyhow::Result<String> {
+    pub(super) fn run(
+        &self,
+        firmware: &Path,
+        folder: &Path,
+        more: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<String> {
         let [program, machine] = &self.qemu;
         let said = folder.join("said.txt");
         let mut command = Command::new(program);
@@ -271,7 +289,7 @@ impl Rig {
 }
 
 /// Reads what the firmware says.
-fn counts(said: &str) -> anyhow::Result<Vec<Count>> {
+pub(super) fn counts(said: &str) -> anyhow::Result<Vec<Count>> {
     let numbers = |line: &str, name: &str| -> Option<Vec<u64>> {
         line.strip_prefix(name)?.split_whitespace().map(|word| word.parse().ok()).collect()
     };

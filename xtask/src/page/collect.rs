@@ -1,18 +1,25 @@
 //! What the commands left of a model, gathered for the page.
 
-use crate::{benched::Bench, board, model::Model, report::Deployment, workplace::Workplace};
+use crate::{bench::rig::Rig, benched::Bench, board, model::Model, report::Deployment, workplace::Workplace};
 use anyhow::Context;
-use niwaki_pack::artefact::{REPORT, Report};
+use niwaki_pack::artefact::{REPORT, Report, Variant};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
+
+/// In the folder of a model that keeps its pruned network.
+const RECORD: &str = "pruned/record.json";
 
 /// A model, and everything that is known of it.
 pub(crate) struct Results {
     pub(crate) name: String,
     /// How the user names it in commands.
     pub(crate) argument: String,
-    /// What the host measured; absent where nothing was packed.
+    /// What the host measured; absent where nothing was packed and no pruned network is stored.
     pub(crate) report: Option<From<Report>>,
+    /// The command that leaves the file that `report` is from.
+    pub(crate) made_by: String,
+    /// How the pruned network in the model's folder came about.
+    pub(crate) record: Option<From<Record>>,
     /// In the order of names.
     pub(crate) boards: Vec<OnBoard>,
     /// Quality against work, where it was computed.
@@ -37,6 +44,28 @@ pub(crate) struct From<T> {
     pub(crate) file: String,
 }
 
+/// What a model keeps beside its stored pruned network, as far as it is shown.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Record {
+    model: String,
+    pub(crate) command: String,
+    pub(crate) seed: u64,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) seconds: f64,
+    metric: String,
+    unpruned: Variant,
+    pruned: Variant,
+}
+
+/// A step of pruning, and the training that followed.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) live_macs: u64,
+    /// Loss and accuracy of each epoch.
+    pub(crate) curve: Vec<(f64, f64)>,
+}
+
 /// A cell of the table that `prune --table` computes.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Cell {
@@ -54,6 +83,19 @@ pub(crate) struct Row {
     structures: Vec<serde_json::Value>,
 }
 
+impl Record {
+    /// As if it had just been packed; the hash of what it was made of is another.
+    fn report(&self) -> Report {
+        Report {
+            model: self.model.clone(),
+            recipe_hash: String::new(),
+            metric: self.metric.clone(),
+            unpruned: self.unpruned.clone(),
+            pruned: self.pruned.clone(),
+        }
+    }
+}
+
 impl Row {
     /// `l1, channels + blocks`.
     pub(crate) fn name(&self) -> String {
@@ -68,7 +110,14 @@ impl Row {
 pub(crate) fn collect(work: &Workplace, argument: &str) -> anyhow::Result<Results> {
     let model = Model::find(work, argument)?;
     let folder = model.results(work);
-    let report: Option<From<Report>> = read(work, &folder.join(REPORT))?;
+    let record: Option<From<Record>> = read(work, &model.folder.join(RECORD))?;
+    let packed: Option<From<Report>> = read(work, &folder.join(REPORT))?;
+    let made_by = match (&packed, &record) {
+        (None, Some(record)) => record.value.command.clone(),
+        _ => format!("cargo xtask pack {argument}"),
+    };
+    let report =
+        packed.or(record.as_ref().map(|record| From { value: record.value.report(), file: record.file.clone() }));
     let mut boards = Vec::new();
     for path in folders(&folder) {
         let board = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -84,7 +133,7 @@ pub(crate) fn collect(work: &Workplace, argument: &str) -> anyhow::Result<Result
     boards.retain(|on| on.bench.is_some() || on.deployment.is_some() || !on.stale.is_empty());
     let table = read(work, &folder.join("table.json"))?;
     let records = records(work, &model.folder);
-    Ok(Results { name: model.name, argument: argument.into(), report, boards, table, records })
+    Ok(Results { name: model.name, argument: argument.into(), report, made_by, record, boards, table, records })
 }
 
 impl OnBoard {
@@ -106,7 +155,8 @@ pub(crate) fn unbenched(work: &Workplace, results: &Results) -> anyhow::Result<V
     for name in board::all(work) {
         let board = board::Board::find(work, &name)?;
         let benched = results.boards.iter().any(|on| on.board == name && on.bench.is_some());
-        if board.emulated() && !board.is_process() && !benched {
+        let counts = !board.is_process() || Rig::without_system(&board).is_some();
+        if board.emulated() && counts && !benched {
             missing.push(name);
         }
     }
@@ -136,10 +186,9 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// JSON files in the model's folder and in its folder `records`.
+/// JSON files in the model's folder.
 fn records(work: &Workplace, folder: &Path) -> Vec<String> {
-    let in_folder = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let entries = in_folder(folder.to_path_buf()).chain(in_folder(folder.join("records")));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
     let mut records: Vec<String> = paths.map(|path| shown(work, &path)).collect();
     records.sort();

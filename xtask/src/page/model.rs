@@ -41,11 +41,12 @@ pub(crate) fn section(work: &Workplace, results: &Results) -> anyhow::Result<Mar
         section id=(name) {
             h2 { (name) }
             p.note {
-                (report.value.metric) " over " (thousands(samples as u64)) " test samples; recipe, weights and data "
-                code { (hash.get(..12).unwrap_or(hash)) }
+                (report.value.metric) " over " (thousands(samples as u64)) " test samples"
+                @if !hash.is_empty() { "; recipe, weights and data " code { (hash.get(..12).unwrap_or(hash)) } }
                 @for record in &results.records { ", " code { (record) } }
             }
             (quantities(results, report))
+            (making(results))
             h3 { "Executed instructions per inference" }
             (instructions(results))
             @if !unbenched.is_empty() {
@@ -79,7 +80,7 @@ fn networks(bench: &Bench) -> Option<[&Network; 2]> {
 fn quantities(results: &Results, report: &From<Report>) -> Markup {
     let argument = &results.argument;
     let mut table = Table::new(&["", "before", "after pruning", "after / before"]);
-    let host = table.sources.mark(&format!("cargo xtask pack {argument}"), &report.file);
+    let host = table.sources.mark(&results.made_by, &report.file);
     let variants = [&report.value.unpruned, &report.value.pruned];
     let metric = &report.value.metric;
     let qualities = |values: [f64; 2]| {
@@ -120,7 +121,7 @@ fn quantities(results: &Results, report: &From<Report>) -> Markup {
         let mut line = |what: &str, values: [Option<u64>; 2]| {
             let [before, after] = values;
             let cells = vec![cell(before), cell(after), part(before, after)];
-            table.line(format!("{what} ({board})"), cells, vec![letter.clone()]);
+            table.line(what, cells, vec![letter.clone()]);
         };
         line("blob, bytes", both.map(|network| Some(network.blob_bytes as u64)));
         line("arena, bytes", both.map(|network| Some(network.arena_bytes as u64)));
@@ -128,10 +129,36 @@ fn quantities(results: &Results, report: &From<Report>) -> Markup {
         line("RAM without the stack, bytes", both.map(|network| Some(network.firmware.as_ref()?.ram())));
         line("stack used, bytes", both.map(|network| network.stack.map(|(used, _)| u64::from(used))));
     }
+    if let Some(on) = main_board(results) {
+        table.note(format!("Bytes are those of the firmware for {}.", on.board));
+    }
     for stale in results.boards.iter().flat_map(|on| &on.stale) {
         table.note(format!("{stale} is of networks that were packed before, and is left out"));
     }
     table.html()
+}
+
+/// How the stored pruned network was made.
+fn making(results: &Results) -> Markup {
+    let Some(record) = &results.record else { return html! {} };
+    let mut table = Table::new(&["step", "MACs left", "epochs", "loss", "accuracy"]);
+    let letter = table.sources.mark(&record.value.command, &record.file);
+    for step in &record.value.steps {
+        let (loss, accuracy) = match step.curve.as_slice() {
+            [] => (String::new(), String::new()),
+            [first, .., last] => (format!("{:.4} to {:.4}", first.0, last.0), percent(last.1)),
+            [only] => (format!("{:.4}", only.0), percent(only.1)),
+        };
+        let cells = vec![thousands(step.live_macs), step.curve.len().to_string(), loss, accuracy];
+        table.line(step.name.clone(), cells, vec![letter.clone()]);
+    }
+    let minutes = record.value.seconds / 60.0;
+    table.note(format!(
+        "Seed {}; {minutes:.0} minutes, on a machine that may have been busy. MACs left: those of weights that are not zero. \
+         Loss and accuracy are of the training samples; without labels, accuracy is agreement with the teacher.",
+        record.value.seed
+    ));
+    html! { h3 { "How the pruned network was made" } (table.html()) }
 }
 
 fn median(line: &Line) -> Option<u64> {
@@ -142,7 +169,7 @@ fn median(line: &Line) -> Option<u64> {
 fn instructions(results: &Results) -> Markup {
     let (peers, upper) = (Peers::read(), results.name.to_uppercase());
     let is_peer = published::task(&results.name).is_some();
-    let head = ["", "core", "before", "after pruning", "after / before", "CMSIS-NN", "before / it", "after / it"];
+    let head = ["", "core", "before", "after pruning", "after / before", "peer", "before / peer", "after / peer"];
     let mut table = Table::new(if is_peer { &head } else { &head[..5] });
     for bench in results.boards.iter().filter_map(|on| on.bench.as_ref()) {
         let Some(both) = networks(&bench.value) else { continue };
@@ -158,14 +185,17 @@ fn instructions(results: &Results) -> Markup {
             let plain = core.strip_suffix('f').unwrap_or(core);
             let peer = peers.model(plain, &upper).map(|peer| peer.instructions);
             cells.extend([cell(peer), part(peer, before), part(peer, after)]);
-            letters.push(table.sources.mark("", "xtask/data/cmsis-nn.csv"));
+            let file = if Peers::name(plain) == "LiteRT" { "litert.csv" } else { "cmsis-nn.csv" };
+            letters.push(table.sources.mark("", &format!("xtask/data/{file}")));
         }
+        let without_system = both[0].missing.iter().find(|note| note.starts_with("instructions are"));
+        without_system.into_iter().for_each(|note| table.note(format!("{board}: {note}.")));
         table.line(board.clone(), cells, letters);
     }
     if is_peer {
         table.note(
-            "CMSIS-NN: the unpruned reference model, kernel calls alone; niwaki: whole inferences. Cortex-M0 is held \
-             against Cortex-M0+, Cortex-M7 against Cortex-M4."
+            "Peers run the unpruned reference model: on Cortex-M CMSIS-NN, kernel calls alone, on 64-bit Arm the better of \
+             LiteRT's two engines; niwaki: whole inferences. Cortex-M0 is held against Cortex-M0+, Cortex-M7 against Cortex-M4."
                 .into(),
         );
     }

@@ -22,6 +22,14 @@ impl Sources {
     }
 }
 
+/// Columns of words.
+const TEXT: [&str; 3] = ["core", "board", "unit"];
+
+/// The cells of a line, as many as there may be columns.
+fn cells(line: &Line) -> impl Iterator<Item = &str> {
+    line.cells.iter().map(String::as_str).chain(std::iter::repeat(""))
+}
+
 /// A line.
 pub(crate) struct Line {
     name: String,
@@ -68,12 +76,14 @@ impl Table {
         html! {
             div.scroll {
                 table {
-                    thead { tr { @for cell in &self.head { th { (cell) } } } }
+                    thead { tr { @for cell in &self.head { th.text[TEXT.contains(&cell.as_str())] { (cell) } } } }
                     tbody {
                         @for line in &self.lines {
                             tr {
                                 th { (line.name) @for letter in &line.sources { sup { (letter) } } }
-                                @for cell in &line.cells { td { (cell) } }
+                                @for (cell, head) in cells(line).zip(&self.head[1..]) {
+                                    td.text[TEXT.contains(&head.as_str())] { (cell) }
+                                }
                             }
                         }
                     }

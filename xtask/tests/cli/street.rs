@@ -182,6 +182,15 @@ fn a_bench_counts_and_prices_every_layer() {
         let [used, bytes] = [0, 1].map(|at| before["stack"][at].as_u64().unwrap());
         assert!(used > 500 && used < bytes, "{used} of {bytes} bytes");
     }
+    // A Pi's process is translated; its core without an operating system counts.
+    let pi = json(&["bench", model.path(), "--board", "raspberry-pi", "--no-setup"]);
+    for network in pi[0]["networks"].as_array().unwrap() {
+        assert_eq!((&network["unit"], &network["layers"][0]["name"]), (&"instructions".into(), &"copy".into()));
+        let count = |line: &Value| line["measured"]["median"].as_u64().unwrap();
+        let (whole, layer) = (count(&network["whole"]), count(&network["layers"][0]));
+        assert!(layer > 50 && whole * 51 >= layer * 50 && whole < 10_000, "{whole}, {layer}");
+    }
+
     // Another time, each of the emulated boards says the same to the instruction.
     let again = json(&["bench", model.path(), "--board", "mps2-an386,microbit", "--no-setup"]);
     for (first, second) in [m4, m0].into_iter().zip(again.as_array().unwrap()) {
@@ -217,6 +226,21 @@ fn a_page_shows_what_the_commands_print() {
     assert_eq!((&result["models"], result["missing"].as_array().map(Vec::len)), (&serde_json::json!([]), Some(1)));
     assert!(empty.contains("Nothing is packed") && empty.contains("cargo xtask deploy"), "{empty}");
 
+    // What lies in the model's folder is shown where nothing is packed.
+    let pruned = saved(&model.files().join("report.json"))["pruned"].clone();
+    let record = serde_json::json!({
+        "model": "m", "command": "cargo xtask prune m --keep", "seed": 7, "metric": "top-1", "seconds": 60.0, "recipe": {},
+        "unpruned": pruned, "pruned": pruned,
+        "steps": [{ "name": "channels 1/1", "live_macs": 1234, "curve": [[0.5, 0.25], [0.125, 0.75]], "seconds": 1.0 }],
+    });
+    fs::create_dir(model.folder.path().join("pruned")).unwrap();
+    fs::write(model.folder.path().join("pruned/record.json"), record.to_string()).unwrap();
+    let (stored, result) = page();
+    assert_eq!(result["models"].as_array().map(Vec::len), Some(1));
+    for part in ["cargo xtask prune m --keep", ">1 234<", ">0.5000 to 0.1250<", ">75.00 %<", ">100.00 %<"] {
+        assert!(stored.contains(part), "{part} is not on the page: {stored}");
+    }
+
     let printed = |arguments: &[&str]| {
         let output = xtask(arguments).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -226,10 +250,10 @@ fn a_page_shows_what_the_commands_print() {
     let benched = printed(&["bench", model.path(), "--board", "mps2-an386", "--no-setup"]);
     let (html, _) = page();
     let on_page = |cell: &String| assert!(html.contains(&format!(">{cell}<")), "{cell} is not on the page: {html}");
-    // Instructions, their ratio, the spread, estimated cycles, their ratio.
+    // Instructions, their ratio, the spread, what predictions are off, estimated cycles, their ratio.
     let whole = cells(&benched, "whole");
-    assert_eq!(whole.len(), 8, "{whole:?}");
-    whole.iter().enumerate().filter(|(at, _)| ![0, 4].contains(at)).for_each(|(_, cell)| on_page(cell));
+    assert_eq!(whole.len(), 10, "{whole:?}");
+    whole[1..4].iter().chain(&whole[7..]).for_each(on_page);
     cells(&benched, "copy")[2..4].iter().for_each(on_page);
     for line in ["top-1, int8, computed by the host", "blob, bytes", "arena, bytes", "flash, bytes", "RAM without"] {
         cells(&deployed, line)[1..].iter().for_each(on_page);

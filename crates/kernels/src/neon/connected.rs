@@ -39,9 +39,9 @@ impl<'a> Layer<'a> {
             return None;
         }
         let steps = op.inputs / STEP;
-        let rest = &input[steps * STEP..];
+        let rest = input.get(steps * STEP..).unwrap_or_default();
         let mut tail = [0; STEP];
-        tail[STEP - rest.len()..].copy_from_slice(rest);
+        tail.iter_mut().rev().zip(rest.iter().rev()).for_each(|(to, element)| *to = *element);
         let (pairs, single) = (steps / 2, steps % 2 == 1);
         let rule = Rule::new(&Scalars::of(&op.requantise));
         Some(Self { op, input, first, pairs, single, rest: !rest.is_empty(), tail, rule })
@@ -49,7 +49,7 @@ impl<'a> Layer<'a> {
 
     /// Computes the output channels that the groups leave out.
     pub(super) fn before(&self, output: &mut [i8]) {
-        crate::scalar::fully_connected(self.op, self.input, &mut output[..self.first]);
+        crate::scalar::fully_connected(self.op, self.input, output.get_mut(..self.first).unwrap_or_default());
     }
 
     /// First channels of the groups of [`ROWS`]. The last ends with the last channel: some are computed twice.

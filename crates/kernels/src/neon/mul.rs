@@ -23,7 +23,12 @@ pub(super) unsafe fn mul(op: &Binary, a: &[i8], b: &[i8], output: &mut [i8]) -> 
     let whole = output.len() / STEP * STEP;
     // SAFETY: the three have `whole` elements each.
     unsafe { steps(op, a.as_ptr(), b.as_ptr(), output.as_mut_ptr(), whole) };
-    scalar::mul(op, &a[whole..], &b[whole..], &mut output[whole..]);
+    scalar::mul(
+        op,
+        a.get(whole..).unwrap_or_default(),
+        b.get(whole..).unwrap_or_default(),
+        output.get_mut(whole..).unwrap_or_default(),
+    );
     true
 }
 
@@ -40,7 +45,7 @@ pub(super) unsafe fn mul_in_place(op: &Binary, b: &[i8], output: &mut [i8]) -> b
     let out = output.as_mut_ptr();
     // SAFETY: both have `whole` elements; every step is read before it is written.
     unsafe { steps(op, out, b.as_ptr(), out, whole) };
-    scalar::mul_in_place(op, &b[whole..], &mut output[whole..]);
+    scalar::mul_in_place(op, b.get(whole..).unwrap_or_default(), output.get_mut(whole..).unwrap_or_default());
     true
 }
 

@@ -31,16 +31,17 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
     let Some(layer) = Layer::new::<T>(op, input, output) else { return false };
     let (mut panels, mut patches, mut rows) = (Stack::<PANELS>::new(), Stack::<PATCHES>::new(), Stack::<ROWS>::new());
     let panel_bytes = layer.panel_bytes::<T>();
-    let per_chunk = (PANELS / panel_bytes).min(layer.per_group.div_ceil(T::CHANNELS)) * T::CHANNELS;
+    let fitting = PANELS.checked_div(panel_bytes).unwrap_or(0);
+    let per_chunk = fitting.min(layer.per_group.div_ceil(T::CHANNELS)) * T::CHANNELS;
     let pitch = layer.steps * STEP;
     let Some(panels) = panels.zeroed(per_chunk / T::CHANNELS * panel_bytes) else { return false };
     let copied = layer.rows.map_or(Some(0), |rows| rows.bytes());
     let Some(rows) = copied.and_then(|bytes| rows.filled(bytes, op.input_zero_point)) else { return false };
     // A step is free behind each patch.
     let patch_pitch = pitch + STEP;
-    let most = MOST_PATCHES.min(PATCHES / patch_pitch / T::PIXELS * T::PIXELS);
+    let most = MOST_PATCHES.min(PATCHES.checked_div(patch_pitch).unwrap_or(0) / T::PIXELS * T::PIXELS);
     let at_once = if layer.rows.is_some() { most } else { layer.pixels };
-    if at_once == 0 {
+    if at_once == 0 || per_chunk == 0 {
         return false;
     }
     let Some(patches) = patches.zeroed(layer.rows.map_or(0, |_| most * patch_pitch)) else { return false };
@@ -48,7 +49,7 @@ pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut
         for chunk in (0..layer.per_group).step_by(per_chunk) {
             let channels = per_chunk.min(layer.per_group - chunk);
             let first = group * layer.per_group + chunk;
-            for (at, panel) in (0..channels).step_by(T::CHANNELS).zip(panels.chunks_exact_mut(panel_bytes)) {
+            for (at, panel) in (0..channels).step_by(T::CHANNELS).zip(panels.chunks_exact_mut(panel_bytes.max(1))) {
                 // SAFETY: the caller vouches for the instruction set.
                 unsafe { layer.pack::<T>(first + at, T::CHANNELS.min(channels - at), panel) };
             }
@@ -142,18 +143,15 @@ impl<'a> Layer<'a> {
     /// # Safety
     /// The CPU has the instruction set of `T`.
     unsafe fn pack<T: Tile>(&self, first: usize, valid: usize, packed: &mut [i8]) {
-        let (header, weights) = packed.split_at_mut(T::CHANNELS * 2 * size_of::<i32>());
-        let numbers = (0..T::CHANNELS).map(|lane| match lane < valid {
-            true => (self.op.bias[first + lane], self.op.requantise.multipliers[first + lane] >> 1),
-            false => (0, 0),
-        });
-        for (lane, (bias, half)) in numbers.enumerate() {
-            for (word, at) in [(bias, lane), (half, T::CHANNELS + lane)] {
-                let bytes = word.to_ne_bytes().map(|byte| byte as i8);
-                header[at * 4..at * 4 + 4].copy_from_slice(&bytes);
-            }
+        let Some((header, weights)) = packed.split_at_mut_checked(T::CHANNELS * 2 * size_of::<i32>()) else { return };
+        let of = |list: &'a [i32]| list.get(first..first + valid).unwrap_or_default().iter();
+        let (bias, half) = header.split_at_mut(header.len() / 2);
+        words(bias, of(self.op.bias).copied());
+        words(half, of(self.op.requantise.multipliers).map(|multiplier| multiplier >> 1));
+        let filters = self.op.weights.get(first * self.filter..(first + valid) * self.filter).unwrap_or_default();
+        if filters.len() != valid * self.filter {
+            return;
         }
-        let filters = &self.op.weights[first * self.filter..(first + valid) * self.filter];
         for (step, to) in weights.chunks_exact_mut(T::CHANNELS * STEP).enumerate() {
             let at = step * STEP;
             let len = STEP.min(self.filter - at);
@@ -164,11 +162,18 @@ impl<'a> Layer<'a> {
                 continue;
             }
             let mut edge = [0i8; MOST_CHANNELS * STEP];
-            for (edge, filter) in edge.chunks_exact_mut(STEP).zip(filters.chunks_exact(self.filter)) {
-                edge[..len].copy_from_slice(&filter[at..at + len]);
+            for (edge, filter) in edge.chunks_exact_mut(STEP).zip(filters.chunks_exact(self.filter.max(1))) {
+                edge.iter_mut().zip(filter.iter().skip(at)).for_each(|(to, weight)| *to = *weight);
             }
             // SAFETY: as above, with filters of one step that lie one after the other.
             unsafe { T::pack(edge.as_ptr(), STEP, to.as_mut_ptr()) };
         }
+    }
+}
+
+/// Puts numbers to where they are read as words; zeros behind them.
+pub(super) fn words(to: &mut [i8], numbers: impl Iterator<Item = i32>) {
+    for (to, number) in to.as_chunks_mut::<4>().0.iter_mut().zip(numbers.chain(core::iter::repeat(0))) {
+        *to = number.to_ne_bytes().map(|byte| byte as i8);
     }
 }

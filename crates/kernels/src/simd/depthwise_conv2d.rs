@@ -1,7 +1,9 @@
 //! Depthwise convolution row by row: the rows under a window are copied, with their padding, to where no tap misses.
 
 use super::{
-    STEP, Scalars, Stack, fits, pairs_fit,
+    STEP, Scalars, Stack,
+    conv2d::words,
+    fits, pairs_fit,
     rows::{Layout, NO_STARTS, Rows},
 };
 use niwaki_blob::Conv2d;
@@ -74,7 +76,7 @@ pub(crate) unsafe fn depthwise_conv2d<T: Taps>(op: &Conv2d<'_>, input: &[i8], ou
     let slice_bytes = STEP * (2 * size_of::<i32>() + layer.taps);
     let slice_count = layer.lanes.div_ceil(STEP);
     let Some(slices) = slice_count.checked_mul(slice_bytes).and_then(|len| slices.zeroed(len)) else { return false };
-    for (at, slice) in slices.chunks_exact_mut(slice_bytes).enumerate() {
+    for (at, slice) in slices.chunks_exact_mut(slice_bytes.max(1)).enumerate() {
         layer.pack(at * STEP, slice);
     }
     let [height, width] = op.window.kernel;
@@ -93,7 +95,7 @@ pub(crate) unsafe fn depthwise_conv2d<T: Taps>(op: &Conv2d<'_>, input: &[i8], ou
             true => rows.move_to_two(y, &mut starts),
             false => rows.move_to(y, &mut starts),
         }
-        for (at, slice) in slices.chunks_exact(slice_bytes).enumerate() {
+        for (at, slice) in slices.chunks_exact(slice_bytes.max(1)).enumerate() {
             let (count, pitch, lanes) = match layer.lanes == channels {
                 true => (op.output.width, channels, [STEP.min(channels - at * STEP); 2]),
                 // Some pixels make one slice, the last perhaps not all of it.
@@ -104,7 +106,7 @@ pub(crate) unsafe fn depthwise_conv2d<T: Taps>(op: &Conv2d<'_>, input: &[i8], ou
                 *start = unsafe { start.add(STEP) };
             }
             let run = Run {
-                rows: &starts[..rows_at_once],
+                rows: starts.get(..rows_at_once).unwrap_or_default(),
                 height,
                 width,
                 tap_pitch: dilation * channels,
@@ -174,35 +176,29 @@ impl<'a> Layer<'a> {
     /// Packs the filters of the lanes from `first` on; lanes beyond the last are zeros.
     fn pack(&self, first: usize, packed: &mut [i8]) {
         let channels = self.op.output.channels;
-        let (header, weights) = packed.split_at_mut(STEP * 2 * size_of::<i32>());
-        let (bias, multipliers) = (&self.op.bias, &self.op.requantise.multipliers);
-        let mut lanes = 0..STEP.min(self.lanes - first);
-        if let (Some(bias), Some(multipliers)) = (bias.get(first..first + STEP), multipliers.get(first..first + STEP)) {
-            // Without divisions: the usual way.
-            let (biases, halves) = header.split_at_mut(STEP * size_of::<i32>());
-            for (to, bias) in biases.as_chunks_mut::<4>().0.iter_mut().zip(bias) {
-                *to = bias.to_ne_bytes().map(|byte| byte as i8);
+        let Some((header, weights)) = packed.split_at_mut_checked(STEP * 2 * size_of::<i32>()) else { return };
+        let (bias, half) = header.split_at_mut(header.len() / 2);
+        let (biases, multipliers) = (self.op.bias, self.op.requantise.multipliers);
+        match (biases.get(first..first + STEP), multipliers.get(first..first + STEP)) {
+            (Some(biases), Some(multipliers)) => {
+                words(bias, biases.iter().copied());
+                words(half, multipliers.iter().map(|multiplier| multiplier >> 1));
             }
-            for (to, multiplier) in halves.as_chunks_mut::<4>().0.iter_mut().zip(multipliers) {
-                *to = (multiplier >> 1).to_ne_bytes().map(|byte| byte as i8);
-            }
-            lanes = 0..0;
-        }
-        for lane in lanes {
-            let channel = (first + lane) % channels;
-            let half = self.op.requantise.multipliers[channel] >> 1;
-            for (word, at) in [(self.op.bias[channel], lane), (half, STEP + lane)] {
-                let bytes = word.to_ne_bytes().map(|byte| byte as i8);
-                header[at * 4..at * 4 + 4].copy_from_slice(&bytes);
+            // The last channels, or a few again and again.
+            _ => {
+                let count = self.lanes - first;
+                let lanes = |list: &'a [i32]| list.iter().cycle().skip(first).take(count);
+                words(bias, lanes(biases).copied());
+                words(half, lanes(multipliers).map(|multiplier| multiplier >> 1));
             }
         }
-        for (filter, to) in self.op.weights.chunks_exact(channels).zip(weights.chunks_exact_mut(STEP)) {
-            if channels >= first + STEP {
-                to.copy_from_slice(&filter[first..first + STEP]);
-                continue;
-            }
-            for (lane, to) in to.iter_mut().enumerate().take(self.lanes - first) {
-                *to = filter[(first + lane) % channels];
+        for (filter, to) in self.op.weights.chunks_exact(channels.max(1)).zip(weights.as_chunks_mut::<STEP>().0) {
+            match filter.get(first..).and_then(|rest| rest.first_chunk::<STEP>()) {
+                Some(whole) => *to = *whole,
+                None => {
+                    let lanes = filter.iter().cycle().skip(first).take(self.lanes - first);
+                    to.iter_mut().zip(lanes).for_each(|(to, weight)| *to = *weight);
+                }
             }
         }
     }

@@ -89,9 +89,9 @@ impl<'a> Rows<'a> {
             self.load(row);
         }
         self.next = first + count;
-        let mut slot = first % kept;
+        let mut slot = first.checked_rem(kept).unwrap_or(0);
         for start in starts.iter_mut().take(count.div_ceil(dilation.max(1))) {
-            *start = self.buffer[slot * pitch..].as_ptr();
+            *start = self.buffer.get(slot * pitch..).unwrap_or_default().as_ptr();
             slot += dilation;
             slot -= if slot >= kept { kept } else { 0 };
         }
@@ -99,17 +99,16 @@ impl<'a> Rows<'a> {
 
     fn load(&mut self, row: usize) {
         let Layout { kept, row: len, pitch, .. } = self.layout;
-        let start = row % kept * pitch;
-        let to = &mut self.buffer[start..start + len];
+        let start = row.checked_rem(kept).unwrap_or(0) * pitch;
+        let Some(to) = self.buffer.get_mut(start..start + len) else { return };
         let line = self.op.input.width * self.op.input.channels;
         let zero_point = self.op.input_zero_point;
         match self.axis.undilated(row) {
             Some(row) => {
                 // What lies to the left and to the right stays padding, whatever row was here.
                 let left = (self.op.window.padding[1] * self.op.input.channels).min(to.len());
-                let inside = &mut to[left..];
-                let len = line.min(inside.len());
-                copy(&self.input[row * line..row * line + len], &mut inside[..len]);
+                let from = self.input.get(row * line..(row + 1) * line).unwrap_or_default();
+                copy(from, to.get_mut(left..).unwrap_or_default());
             }
             None => to.fill(zero_point),
         }

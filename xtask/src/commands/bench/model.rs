@@ -3,6 +3,7 @@
 mod show;
 
 use crate::{
+    bench::rig::Rig,
     benched::{Bench, Figure, Line, Mlperf, Network},
     board::{self, Board},
     commands::setup,
@@ -13,7 +14,8 @@ use crate::{
     model::Model,
     output, reach,
     runner::Session,
-    stack, timing,
+    stack,
+    timing::{self, Timed},
     trial::Trial,
     variant::{self, Which},
     workplace::Workplace,
@@ -58,6 +60,9 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let boards = boards(work, args)?;
     for board in &boards {
         setup::ready(&board.needs(), Some(&board.full_name()), args.no_setup)?;
+        if let Some(rig) = Rig::without_system(board) {
+            setup::ready(&rig.needs(), None, args.no_setup)?;
+        }
     }
     boards.iter().try_for_each(reach::expect)?;
     for board in &boards {
@@ -139,7 +144,13 @@ impl Subject<'_> {
         let mut session = Session::start(board, &firmware.path, &blob.path, &logs)?;
         measure::check_identity(&session, blob)?;
         let mut missing = Vec::new();
-        let timed = timing::time(&mut session, board, input, usize::from(args.runs))?;
+        let timed = match self.without_system(set.sample(0))? {
+            Some((timed, note)) => {
+                missing.push(note);
+                Ok(timed)
+            }
+            None => timing::time(&mut session, board, input, usize::from(args.runs))?,
+        };
         let timed = timed.map_err(|reason| missing.push(reason)).ok();
         let hz = timed.as_ref().map_or(0, |timed| timed.hz);
         let mlperf = match args.mlperf {
@@ -158,7 +169,7 @@ impl Subject<'_> {
             stack::save(firmware.path.parent().unwrap_or(Path::new(".")), *which, &firmware.path, mark)?;
         }
         drop(session);
-        if let Some(timed) = timed.as_ref().filter(|timed| timed.unit == Unit::Instructions) {
+        if let Some(timed) = timed.as_ref().filter(|timed| timed.unit == Unit::Instructions && !board.is_process()) {
             // What an emulator counts can be repeated; if it is not, it is not what was asked for.
             let mut again = Session::start(board, &firmware.path, &blob.path, &logs)?;
             let again = timing::time(&mut again, board, input, 1)?.ok();
@@ -210,6 +221,19 @@ impl Subject<'_> {
     }
 }
 
+impl Subject<'_> {
+    /// Instructions of a process that QEMU translates: counted on the same core without an operating system, where that can
+    /// be, twice. With what there is to say of it.
+    fn without_system(&self, (input, _, output): (&[i8], u16, &[i8])) -> anyhow::Result<Option<(Timed, String)>> {
+        let Some(rig) = Rig::without_system(self.board) else { return Ok(None) };
+        let blob = std::fs::read(&self.blob.path)?;
+        let timed = rig.network(self.work, &blob, input, output)?;
+        let again = rig.network(self.work, &blob, input, output)?;
+        ensure!(timed == again, "a second run on {} gave another count of instructions", rig.core);
+        Ok(Some((timed, format!("instructions are those of an emulated {} without an operating system", rig.core))))
+    }
+}
+
 /// What a board's blob is predicted to take, layer by layer; nothing where its core was not measured.
 fn predicted(blob: &variant::BlobFile, core: &str) -> Option<Vec<Cost>> {
     let bytes = AlignedBytes::new(&std::fs::read(&blob.path).ok()?);
@@ -217,7 +241,7 @@ fn predicted(blob: &variant::BlobFile, core: &str) -> Option<Vec<Cost>> {
 }
 
 /// Two ways to count the same instructions must agree.
-fn agree(board: &Board, timed: Option<&timing::Timed>, estimate: Option<&Estimate>) -> anyhow::Result<()> {
+fn agree(board: &Board, timed: Option<&Timed>, estimate: Option<&Estimate>) -> anyhow::Result<()> {
     let Some((timed, estimate)) = timed.zip(estimate) else { return Ok(()) };
     let (ours, plugins) = (timed.total(), estimate.total.instructions);
     ensure!(
