@@ -1,9 +1,10 @@
 //! What a recipe can ask of the pruning engine, beyond importances, structures and schedules: teachers, saved scores,
 //! stages, features, reconstruction, tables; and leaving encoder layers out.
 
-use niwaki_compile::engine::{Amount, Bench, Keep, Row, SavedScores, Stage, prune, table};
+use niwaki_compile::engine::{Amount, Bench, Keep, Row, SavedScores, Stage, freed_instructions, prune, table};
 use niwaki_compile::{
     Context, DataSet, FineTune, Graph, Importance, Metric, Project, Quantise, Recipe, Samples, Structure, Task,
+    quantise_and_pack,
 };
 use niwaki_prune::{Allocation, Limits, live_macs, remove, silence, sites};
 use niwaki_tests::{digits_weights, packed, root, trained_digits};
@@ -202,6 +203,42 @@ fn reconstruction_brings_the_old_outputs_back() {
     let same = prune(&graph, &[Stage::ratio(0.0)], &mut bench, None).expect("prunes").graph;
     for (a, b) in same.params.iter().zip(&graph.params) {
         assert!(a.data.iter().zip(&b.data).all(|(a, b)| (a - b).abs() < 1e-5), "{}", a.name);
+    }
+}
+
+/// Single zeros cost no room where they are packed compactly, and change no output.
+#[test]
+fn single_zeros_are_packed_compactly() {
+    let (data, device, graph) = (data(), Device::flex(), trained_digits());
+    let data = DataSet { test: data.test.slice(0..100), ..data };
+    let fine_tune = FineTune { epochs: 0, ..FineTune::default() };
+    for name in ["weights", "2:4"] {
+        let mut bench = Bench::new(&data.train, Task::CLASSIFICATION, &fine_tune, &device);
+        let stage = Stage { structure: structure(name), ..Stage::ratio(0.75) };
+        let zeros = prune(&graph, &[stage], &mut bench, None).expect("prunes").graph;
+        let packed = |compact| {
+            let recipe = Quantise { compact, samples: 64, ..Quantise::default() };
+            let packed = quantise_and_pack("digits", &zeros, &data, Metric::TOP_1, &recipe, [0; 32], &device);
+            packed.expect("packs")
+        };
+        let (plain, compact) = (packed(false), packed(true));
+        assert!(plain.eval == compact.eval, "{name}: the same outputs");
+        let share = compact.blob.len() as f64 / plain.blob.len() as f64;
+        assert!(share < if name == "weights" { 0.6 } else { 0.8 }, "{name}: {share}");
+    }
+}
+
+/// What a dry run says that groups free, in instructions: what was measured on an emulated core says how much.
+#[test]
+fn groups_free_instructions() {
+    let graph = trained_digits();
+    let found = niwaki_prune::groups(&graph).expect("valid");
+    let (whole, freed) = freed_instructions(&graph, &found, 4).expect("every operation was measured");
+    assert!((200_000..500_000).contains(&whole), "{whole}");
+    assert_eq!(freed.len(), found.prunable.len());
+    for freed in &freed {
+        assert!(freed.units == 4 && freed.instructions > 0, "{freed:?}");
+        assert!((freed.instructions as u64) < whole / 2, "{freed:?} of {whole}");
     }
 }
 

@@ -131,7 +131,7 @@ fn what_is_measured_beats_chance() {
         top1(&prune(&graph, &[stage], &mut bench, None).expect("prunes").graph, &data.test)
     };
     let random = quality(Importance::Random);
-    for importance in [Importance::Taylor, Importance::LearnedL0] {
+    for importance in [Importance::Taylor, Importance::WeightGradient, Importance::LearnedL0] {
         let found = quality(importance);
         assert!(found > random, "{importance} {found}, random {random}");
     }

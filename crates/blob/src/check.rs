@@ -1,8 +1,9 @@
 //! The one check of a blob: after it, views cannot fail and kernels cannot leave their buffers.
 
 use crate::{
-    Blob, CONV_STEP, FULLY_CONNECTED_STEP, HEADER_BYTES, INTERLEAVED_STEP, MAGIC, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET,
-    Manifest, NO_INPUT, Op, OpKind, OpRecord, Requantise, Shape, Tensor, VERSION, Window, block,
+    Blob, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, FullyConnected, HEADER_BYTES, INTERLEAVED_STEP, MAGIC,
+    MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, Manifest, NO_INPUT, Op, OpKind, OpRecord, Requantise, Shape, Tensor, VERSION,
+    Window, block, compact,
     header::{self, CRC_START, Section},
     packed, read,
     sequence::{order, strides},
@@ -214,20 +215,21 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
     let (input, output) = (blob.tensor(record.inputs[0]), blob.tensor(record.output));
     let second = blob.tensor(record.inputs[1]);
     match op {
-        Op::Conv2d(conv) | Op::DepthwiseConv2d(conv) => {
+        Op::Conv2d(conv) => convolves(conv, input.shape, output.shape) && !conv.weights.is_empty(),
+        Op::DepthwiseConv2d(conv) => {
             let channels = output.shape.channels;
-            let depthwise = matches!(op, Op::DepthwiseConv2d(_));
-            conv.groups > 0
-                && input.shape.channels.is_multiple_of(conv.groups)
-                && channels.is_multiple_of(conv.groups)
-                && (!depthwise || (conv.groups == channels && conv.groups == input.shape.channels))
+            conv.groups == channels
+                && conv.groups == input.shape.channels
+                && convolves(conv, input.shape, output.shape)
                 && !conv.weights.is_empty()
-                && conv.bias.len() == channels
-                && rule(&conv.requantise, channels)
-                && slides(&conv.window, input.shape, output.shape)
         }
-        Op::FullyConnected(layer) => {
-            !layer.weights.is_empty() && layer.bias.len() == layer.outputs && rule(&layer.requantise, layer.outputs)
+        Op::FullyConnected(layer) => connects(layer) && !layer.weights.is_empty(),
+        Op::CompactConv2d(op) => {
+            convolves(&op.conv, input.shape, output.shape)
+                && compact::fits(record, op.conv.weights, op.bits, output.shape.channels, op.terms())
+        }
+        Op::CompactFullyConnected(op) => {
+            connects(&op.layer) && compact::fits(record, op.layer.weights, op.bits, op.layer.outputs, op.layer.inputs)
         }
         Op::Add(add) => {
             let [a, b, offset] = add.q.map(i32::unsigned_abs);
@@ -317,6 +319,21 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
                 && input.shape.elements() == elements
         }
     }
+}
+
+/// What holds for plain and compact convolutions.
+fn convolves(conv: &Conv2d<'_>, input: Shape, output: Shape) -> bool {
+    conv.groups > 0
+        && input.channels.is_multiple_of(conv.groups)
+        && output.channels.is_multiple_of(conv.groups)
+        && conv.bias.len() == output.channels
+        && rule(&conv.requantise, output.channels)
+        && slides(&conv.window, input, output)
+}
+
+/// What holds for plain and compact fully connected layers.
+fn connects(layer: &FullyConnected<'_>) -> bool {
+    layer.bias.len() == layer.outputs && rule(&layer.requantise, layer.outputs)
 }
 
 /// Whether a shape is the other, or what is left of it without its first dimensions.

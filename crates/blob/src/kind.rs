@@ -55,11 +55,15 @@ pub enum OpKind {
     InterleavedFullyConnected = 24,
     /// [`crate::Op::SparseInterleavedFullyConnected`].
     SparseInterleavedFullyConnected = 25,
+    /// [`crate::Op::CompactConv2d`].
+    CompactConv2d = 26,
+    /// [`crate::Op::CompactFullyConnected`].
+    CompactFullyConnected = 27,
 }
 
 impl OpKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Conv2d,
         Self::DepthwiseConv2d,
         Self::FullyConnected,
@@ -85,6 +89,8 @@ impl OpKind {
         Self::Embedding,
         Self::InterleavedFullyConnected,
         Self::SparseInterleavedFullyConnected,
+        Self::CompactConv2d,
+        Self::CompactFullyConnected,
     ];
 
     /// The kind with this number in the format.
@@ -92,7 +98,7 @@ impl OpKind {
         Self::ALL.get(usize::from(kind).checked_sub(1)?).copied()
     }
 
-    /// Whether it is for every core: the others are plain kinds in layouts of some.
+    /// Whether it has plain weights, or none: the others are plain kinds in other layouts.
     pub const fn plain(self) -> bool {
         let number = self as u8;
         number <= Self::Transpose as u8 || (number >= Self::MatMul as u8 && number <= Self::Embedding as u8)
@@ -140,6 +146,8 @@ impl OpKind {
             Self::Embedding => "embedding",
             Self::InterleavedFullyConnected => "interleaved_fully_connected",
             Self::SparseInterleavedFullyConnected => "sparse_interleaved_fully_connected",
+            Self::CompactConv2d => "compact_conv2d",
+            Self::CompactFullyConnected => "compact_fully_connected",
         }
     }
 }

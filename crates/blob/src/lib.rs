@@ -13,6 +13,7 @@ compile_error!("a .nwk blob is little-endian and is read in place: big-endian ta
 
 mod block;
 mod check;
+mod compact;
 mod header;
 mod kind;
 mod manifest;
@@ -27,6 +28,7 @@ mod write;
 
 pub use block::{BLOCK_OUTPUTS, BlockConv2d, BlockFullyConnected, BlockWeights};
 pub use check::ReadError;
+pub use compact::{CompactConv2d, CompactFullyConnected};
 pub use header::{HEADER_BYTES, MAGIC, VERSION, arena_bytes, op_set};
 pub use kind::OpKind;
 pub use manifest::{Interface, MAX_INTERFACES, MAX_RANK, Manifest};

@@ -1,6 +1,8 @@
 //! Typed views of operations: what a kernel is given.
 
-use crate::{BlockConv2d, BlockFullyConnected, Constant, Embedding, LayerNorm, MatMul};
+use crate::{
+    BlockConv2d, BlockFullyConnected, CompactConv2d, CompactFullyConnected, Constant, Embedding, LayerNorm, MatMul,
+};
 
 /// Height, width, channels of one sample, in memory order (NHWC with N = 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,4 +334,8 @@ pub enum Op<'a> {
     InterleavedFullyConnected(PackedFullyConnected<'a>),
     /// The same that skips blocks of zeros.
     SparseInterleavedFullyConnected(PackedFullyConnected<'a>),
+    /// Convolution, only the weights that are not zero.
+    CompactConv2d(CompactConv2d<'a>),
+    /// Fully connected layer, only the weights that are not zero.
+    CompactFullyConnected(CompactFullyConnected<'a>),
 }

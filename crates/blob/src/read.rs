@@ -1,12 +1,12 @@
 //! A blob in memory, checked once, and views into it.
 
 use crate::{
-    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Constant, Conv2d, Embedding,
-    FullyConnected, HEADER_BYTES, LayerNorm, Lut, MAX_INTERFACES, Manifest, MatMul, MaxPool, Op, OpKind, OpRecord,
-    PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError, Requantise, Shape, Softmax, TensorRecord,
-    Transpose, Window,
+    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, CompactConv2d, CompactFullyConnected,
+    Concat, Constant, Conv2d, Embedding, FullyConnected, HEADER_BYTES, LayerNorm, Lut, MAX_INTERFACES, Manifest,
+    MatMul, MaxPool, Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError,
+    Requantise, Shape, Softmax, TensorRecord, Transpose, Window,
     block::Extent,
-    check,
+    check, compact,
     header::{Header, Section},
     sequence::order,
 };
@@ -190,6 +190,25 @@ impl<'a> Blob<'a> {
                 let (inputs, outputs) = (from.elements(), to.elements());
                 let blocks = self.blocks(record, &output, outputs, inputs.div_ceil(4));
                 Op::BlockFullyConnected(BlockFullyConnected { inputs, outputs, blocks })
+            }
+            OpKind::CompactConv2d => {
+                let weights = self.weights(record, u64::from(record.q[0].unsigned_abs()));
+                let conv = Conv2d { weights, ..self.conv(record, &input, &output) };
+                let op = CompactConv2d { conv, bits: &[] };
+                let (start, bytes) = compact::bits(record, to.channels, op.terms());
+                Op::CompactConv2d(CompactConv2d { bits: self.cast(start, bytes), ..op })
+            }
+            OpKind::CompactFullyConnected => {
+                let (inputs, outputs) = (from.elements(), to.elements());
+                let layer = FullyConnected {
+                    inputs,
+                    outputs,
+                    weights: self.weights(record, u64::from(record.q[0].unsigned_abs())),
+                    bias: self.words(record.bias, outputs),
+                    requantise: self.rule(record, &output, outputs),
+                };
+                let (start, bytes) = compact::bits(record, outputs, inputs);
+                Op::CompactFullyConnected(CompactFullyConnected { layer, bits: self.cast(start, bytes) })
             }
             OpKind::MatMul => Op::MatMul(self.matmul(record, &input, &output)),
             OpKind::LayerNorm => Op::LayerNorm(LayerNorm {

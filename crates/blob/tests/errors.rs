@@ -381,6 +381,36 @@ fn block_weights() {
 }
 
 #[test]
+fn compact_weights() {
+    let kinds = [OpKind::CompactConv2d, OpKind::CompactFullyConnected];
+    refuses(
+        &kinds,
+        &[
+            ("weights outside", |op| op.weights = 1 << 20),
+            ("biases outside", |op| op.bias = 1 << 20),
+            ("odd multipliers", |op| op.multipliers = common::BIAS),
+            ("fewer weights than bits", |op| op.q[0] -= 1),
+            ("more weights than bits", |op| op.q[0] += 1),
+            ("a negative number of weights", |op| op.q[0] = -op.q[0]),
+            ("bits outside", |op| op.q[1] = 1 << 20),
+            ("bits that start elsewhere", |op| op.q[1] += 8),
+            ("negative bits", |op| op.q[1] = -op.q[1]),
+        ],
+    );
+    refuses(
+        &kinds[..1],
+        &[
+            ("windows past the input", |op| op.p[3] = 3),
+            ("no taps", |op| op.p[0] = 0),
+            ("no groups", |op| op.groups = 0),
+            ("groups that do not divide", |op| op.groups = 2),
+            // -77 in every word: bits where no term is.
+            ("bits behind the last term", |op| op.q = [15 * 7, common::BIAS as i32, 0]),
+        ],
+    );
+}
+
+#[test]
 fn places_in_the_arena() {
     use OpKind::{Add, Lut, Mul};
     let at = |kind: OpKind, offset: u32| {

@@ -22,6 +22,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) epochs: usize,
     /// Whether single weights or N:M were zeroed.
     pub(crate) scattered: bool,
+    /// Whether these are packed compactly.
+    pub(crate) compact: bool,
 }
 
 pub(crate) fn advice(outcome: &Outcome<'_>) -> Vec<String> {
@@ -43,9 +45,13 @@ pub(crate) fn advice(outcome: &Outcome<'_>) -> Vec<String> {
         ));
     }
     if outcome.scattered {
+        let gain = match outcome.compact {
+            true => "packed without them the network is smaller, not faster",
+            false => "neither smaller nor faster; [quantise] compact = true makes it smaller, not faster",
+        };
         lines.push(format!(
-            "advice: {saved:.1} % of the multiply-accumulates are by single zeros, which no kernel skips: neither smaller \
-             nor faster; prune channels or blocks (2x4) for that"
+            "advice: {saved:.1} % of the multiply-accumulates are by single zeros, which no kernel skips: {gain}; prune \
+             channels or blocks (2x4) for both"
         ));
     }
     let floor = 100.0 * outcome.floor.unwrap_or(USUAL_FLOOR);
@@ -75,11 +81,15 @@ mod tests {
             samples,
             epochs,
             scattered: false,
+            compact: false,
         };
         let lines = advice(&outcome(0.90, 10, 0));
         assert_eq!(lines.len(), 3);
         assert!(lines[0].contains("10 training samples") && lines[1].contains("0.0 % saved"), "{lines:?}");
         assert!(lines[2].contains("5.00 points"), "{lines:?}");
         assert_eq!(advice(&outcome(0.94, 1000, 3)).len(), 1, "an empty network has nothing to gain");
+        let scattered = |compact| advice(&Outcome { scattered: true, compact, ..outcome(0.94, 1000, 3) }).remove(1);
+        assert!(scattered(false).contains("neither smaller nor faster"), "{}", scattered(false));
+        assert!(scattered(true).contains("is smaller, not faster"), "{}", scattered(true));
     }
 }

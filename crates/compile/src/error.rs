@@ -66,6 +66,9 @@ pub enum CompileError {
     /// The plan does not fit the format.
     #[error(transparent)]
     Pack(#[from] niwaki_pack::PackError),
+    /// What a graph takes on a core is not known.
+    #[error(transparent)]
+    Cost(#[from] niwaki_pack::cost::CostError),
     /// A graph file cannot be written or read.
     #[error(transparent)]
     Graph(#[from] niwaki_graph::IoError),

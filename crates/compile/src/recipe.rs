@@ -308,11 +308,21 @@ pub struct Quantise {
     pub epochs: usize,
     /// Highest learning rate of these.
     pub learning_rate: f64,
+    /// Flash instead of speed: layers of which many weights are zero one by one (single weights, N:M) are packed without
+    /// those, wherever that takes less room. They become smaller, not faster: kernels that skip blocks do not run them.
+    pub compact: bool,
 }
 
 impl Default for Quantise {
     fn default() -> Self {
-        Self { calibration: Calibration::Mse, percentile: 0.9999, samples: 512, epochs: 0, learning_rate: 2e-4 }
+        Self {
+            calibration: Calibration::Mse,
+            percentile: 0.9999,
+            samples: 512,
+            epochs: 0,
+            learning_rate: 2e-4,
+            compact: false,
+        }
     }
 }
 

@@ -55,6 +55,7 @@ pub fn quantise_and_pack(
     let quantised = quantise(&folded, &ranges)?;
     let plan = niwaki_plan::plan(&quantised)?;
     let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
+    let blob = if recipe.compact { niwaki_pack::compact(&blob).map_err(niwaki_pack::PackError::Write)? } else { blob };
     let (eval, outputs) = run(&blob, &plan, &data.test)?;
     let quality = |(_, samples): &(_, _)| Ok((metric.measure)(&run(&blob, &plan, samples)?.1, samples));
     let more = data.more.iter().map(quality).collect::<Result<_, CompileError>>()?;

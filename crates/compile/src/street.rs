@@ -168,7 +168,9 @@ pub(crate) fn pruned<M: Module>(
     let (before, after): (f64, f64) = (before?, after?);
     let (floor, samples, epochs) = (context.recipe.prune.floor, data.train.len(), context.recipe.fine_tune.epochs);
     let scattered = stages.iter().any(|stage| matches!(stage.structure, Structure::Weights | Structure::NOfM { .. }));
-    let outcome = Outcome { scattered, unpruned: &unpruned, pruned: &pruned, before, after, floor, samples, epochs };
+    let compact = context.recipe.quantise.compact;
+    let outcome =
+        Outcome { scattered, compact, unpruned: &unpruned, pruned: &pruned, before, after, floor, samples, epochs };
     let stopped = stopped.map(|reason| format!("advice: pruning ended early: {reason}"));
     let record = PruningRecord {
         key,

@@ -17,6 +17,7 @@ pub(crate) fn dry_run<M: Module>(
     let (unpruned, _) = street::trained(project, context, &data)?;
     let (_, dead) = lossless(&unpruned)?;
     let stage = first_stage(context)?;
+    let tile = context.recipe.prune.tile;
     // One step of the engine, without training.
     context.recipe.fine_tune.epochs = 0;
     context.recipe.prune.floor = None;
@@ -29,6 +30,13 @@ pub(crate) fn dry_run<M: Module>(
         dead.silent, dead.constant
     );
     eprintln!("coupled groups:\n{coupled}");
+    let (instructions, freed) = engine::freed_instructions(&start, &coupled, tile)?;
+    eprintln!("instructions on {}, predicted: {instructions}; of these would leave", engine::CORE);
+    for freed in &freed {
+        let percent = 100.0 * freed.instructions as f64 / instructions.max(1) as f64;
+        eprintln!("  with {} units of {}: {} ({percent:.1} %)", freed.units, freed.group, freed.instructions);
+    }
+    eprintln!();
     if !matches!(stage.structure, Structure::Channels | Structure::Neurons) {
         eprintln!("{}:\n{found}", stage.structure);
     }
@@ -46,7 +54,10 @@ pub(crate) fn dry_run<M: Module>(
     eprintln!("\n{report}");
     let (before, after) = (live_macs(&unpruned), live_macs(&pruned.graph));
     eprintln!("multiply-accumulates by weights that are not zero: {before} -> {after}");
-    Ok(serde_json::json!({ "groups": coupled, "report": report, "live_macs": [before, after] }))
+    let freed = serde_json::json!({ "core": engine::CORE, "before": instructions, "groups": freed });
+    Ok(serde_json::json!({
+        "groups": coupled, "instructions": freed, "report": report, "live_macs": [before, after]
+    }))
 }
 
 fn spread(scores: &[f32]) -> String {

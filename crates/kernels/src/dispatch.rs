@@ -1,6 +1,6 @@
 //! From an operation to its kernel: the one place that knows every kernel.
 
-use crate::{Isa, scalar};
+use crate::{Isa, compact, scalar};
 use niwaki_blob::{Op, OpKind};
 
 /// The op set that has every kind.
@@ -42,6 +42,18 @@ pub fn run<const OPS: u32>(
     output: &mut [i8],
     scratch: &mut [i8],
 ) -> bool {
+    // The same on every core.
+    match (op, operands) {
+        (Op::CompactConv2d(op), Operands::One(x)) if has(OPS, OpKind::CompactConv2d) => {
+            compact::compact_conv2d(op, x, output);
+            return true;
+        }
+        (Op::CompactFullyConnected(op), Operands::One(x)) if has(OPS, OpKind::CompactFullyConnected) => {
+            compact::compact_fully_connected(op, x, output);
+            return true;
+        }
+        _ => (),
+    }
     // A second operand that is taken again and again: the kernels of instruction sets want one as long as the output.
     let short = matches!(operands, Operands::Two(_, b) | Operands::InPlaceWith(b) if b.len() < output.len());
     let isa = if short && matches!(op, Op::Add(_) | Op::Mul(_)) { Isa::Scalar } else { isa };

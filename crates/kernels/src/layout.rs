@@ -1,6 +1,7 @@
 //! Host side of packed weights: plain ones become what SPEC.md calls blocks, streams and rules.
 
 mod block;
+mod compact;
 
 pub use block::{Blocks, filled};
 

@@ -13,6 +13,7 @@ extern crate std;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod compact;
 mod dispatch;
 #[cfg(niwaki_dsp)]
 #[allow(unsafe_code, reason = "assembly and word-wide memory; every block argues why it is right")]

@@ -4,6 +4,7 @@
 //! instruction set's kernels read, with the same results bit for bit.
 
 pub mod artefact;
+mod compact;
 pub mod cost;
 mod error;
 pub mod history;
@@ -16,6 +17,7 @@ mod record;
 mod repack;
 mod scratch;
 
+pub use compact::compact;
 pub use error::PackError;
 #[cfg(feature = "pack")]
 pub use layers::layers;

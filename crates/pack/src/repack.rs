@@ -112,6 +112,14 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
         | Op::SparseInterleavedFullyConnected(op) => {
             weighted(op.packed.weights, op.packed.rules, &[]);
         }
+        Op::CompactConv2d(op) => {
+            weighted(op.conv.weights, op.conv.bias, op.conv.requantise.multipliers);
+            record.q[1] = writer.data(op.bits) as i32;
+        }
+        Op::CompactFullyConnected(op) => {
+            weighted(op.layer.weights, op.layer.bias, op.layer.requantise.multipliers);
+            record.q[1] = writer.data(op.bits) as i32;
+        }
         Op::BlockConv2d(op) => blocks(&mut record, &op.blocks, writer),
         Op::BlockFullyConnected(op) => blocks(&mut record, &op.blocks, writer),
         Op::AvgPool(op) => record.multipliers = writer.data(op.requantise.multipliers),
@@ -142,16 +150,24 @@ fn blocks(record: &mut OpRecord, blocks: &BlockWeights<'_>, writer: &mut Writer)
 struct Layout {
     form: Form,
     weights: Vec<i8>,
-    /// Rules of packed kinds, biases of block kinds.
+    /// Rules of packed kinds, biases of block and compact kinds.
     rules: Vec<i32>,
-    /// Multipliers of block kinds.
+    /// Multipliers of block and compact kinds.
     multipliers: Vec<i32>,
     /// The index of block kinds.
     index: Vec<u16>,
+    /// The bits of compact kinds.
+    bits: Vec<u8>,
 }
 
 impl Layout {
     fn record(&self, plain: &OpRecord, writer: &mut Writer) -> OpRecord {
+        if !self.bits.is_empty() {
+            let (weights, bias) = (writer.data(&self.weights), writer.data(&self.rules));
+            let multipliers = writer.data(&self.multipliers);
+            let q = [self.weights.len() as i32, writer.data(&self.bits) as i32, 0];
+            return OpRecord { kind: self.form.kind as u8, weights, bias, multipliers, q, ..*plain };
+        }
         let mut record = OpRecord { kind: self.form.kind as u8, groups: 0, multipliers: 0, ..*plain };
         if self.form.unit > 0 {
             record.groups = self.form.unit as u16;
@@ -283,6 +299,11 @@ impl<'a> Weights<'a> {
         }
     }
 
+    /// How many outputs have weights of their own.
+    pub(crate) fn outputs(op: &Op<'_>) -> usize {
+        rule(op).map_or(0, |(bias, _)| bias.len())
+    }
+
     pub(crate) fn rows(&self) -> Rows<'_> {
         Rows { weights: &self.weights, terms: self.terms }
     }
@@ -305,6 +326,16 @@ fn ungrouped(conv: &Conv2d<'_>) -> (Vec<i8>, usize) {
 /// A plain operation's weights in a form.
 fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
     let (bias, rule) = rule(op)?;
+    if let OpKind::CompactConv2d | OpKind::CompactFullyConnected = form.kind {
+        let plain = match op {
+            Op::Conv2d(conv) => conv.weights,
+            Op::FullyConnected(layer) => layer.weights,
+            _ => return None,
+        };
+        let (weights, bits) = Rows { weights: plain, terms: plain.len() / bias.len().max(1) }.compact();
+        let (rules, multipliers) = (bias.to_vec(), rule.multipliers.to_vec());
+        return Some(Layout { form, weights, rules, multipliers, index: Vec::new(), bits });
+    }
     let (weights, rows) = (Weights::of(op), form.rows);
     if form.unit > 0 {
         let blocks = match form.sparse {
@@ -312,7 +343,14 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
             false => weights.rows().dense_blocks(rows, form.unit),
         };
         let (rules, multipliers) = (filled(bias), filled(rule.multipliers));
-        return Some(Layout { form, weights: blocks.weights, rules, multipliers, index: blocks.index });
+        return Some(Layout {
+            form,
+            weights: blocks.weights,
+            rules,
+            multipliers,
+            index: blocks.index,
+            bits: Vec::new(),
+        });
     }
     let weights = match form.kind {
         OpKind::PackedDepthwiseConv2d => depthwise(&weights.weights, bias.len()),
@@ -335,6 +373,7 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         ),
         multipliers: Vec::new(),
         index: Vec::new(),
+        bits: Vec::new(),
     })
 }
 

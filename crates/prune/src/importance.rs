@@ -20,7 +20,7 @@ pub enum Importance {
     /// Distance from the other units of the layer: what lies in their middle can be replaced by them (He et al. 2019,
     /// arXiv:1811.00250).
     GeometricMedian,
-    /// Absolute products of weights and their mean gradients, summed (Mozer and Smolensky 1988; Lee et al. 2019,
+    /// Absolute products of weights and their gradients, averaged over batches and summed (Mozer and Smolensky 1988; Lee et al. 2019,
     /// arXiv:1810.02340).
     WeightGradient,
     /// First-order change of the loss when the unit leaves, its absolute value averaged over batches (Molchanov et al.
@@ -40,7 +40,7 @@ pub enum Importance {
 pub enum Needs {
     /// Nothing.
     Weights,
-    /// The mean gradient of every weight.
+    /// The mean size of every weight's gradient.
     Gradients,
     /// One number per unit, from running the network with gates.
     Gates,
@@ -51,7 +51,7 @@ pub enum Needs {
 pub enum Evidence<'e> {
     /// Nothing was run.
     None,
-    /// The mean gradient of every element of every parameter.
+    /// The gradient of every element of every parameter: its absolute value, averaged over batches.
     Gradients(&'e [Vec<f32>]),
     /// One number per unit, site after site.
     Units(&'e [f32]),

@@ -41,7 +41,7 @@ impl<'a> From<&'a Samples> for TrainingData<'a> {
 /// step.
 ///
 /// # Errors
-/// [`TrainError::Diverged`] when the loss is no longer a number; before the first step, as [`evaluate`],
+/// [`TrainError::Diverged`] when the loss is no longer a number; before the first step, as [`crate::evaluate`],
 /// [`GraphModule::new`] and [`TrainConfig::check`], [`TrainError::Mask`] and [`TrainError::Teacher`] for ones that do
 /// not fit.
 pub fn fit<'a>(

@@ -186,11 +186,9 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// JSON files in the model's folder and in its folder `pruned`.
+/// JSON files in the model's folder.
 fn records(work: &Workplace, folder: &Path) -> Vec<String> {
-    let in_folder = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let folders = [folder.to_path_buf(), folder.join(niwaki_pack::history::FOLDER)];
-    let entries = folders.into_iter().flat_map(in_folder);
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
     let mut records: Vec<String> = paths.map(|path| shown(work, &path)).collect();
     records.sort();

@@ -21,6 +21,9 @@ pub(crate) const ZEROS: u32 = 1280;
 pub(crate) const CONV_STREAM: u32 = 1536;
 pub(crate) const LAYER_STREAM: u32 = 1584;
 
+/// Bits of compact weights: the first of every eight terms is there.
+pub(crate) const BITS: u32 = 1648;
+
 /// And an index of block weights: two groups of one unit of two blocks each.
 pub(crate) const INDEX: u32 = 1632;
 
@@ -71,6 +74,7 @@ pub(crate) fn finish(
     assert_eq!(writer.data(&stream([64, 64], 8)), CONV_STREAM);
     assert_eq!(writer.data(&stream([0, -1], 16)), LAYER_STREAM);
     assert_eq!(writer.data(&[1u16, 1, 3, 0, 2, 1]), INDEX);
+    assert_eq!(writer.data(&[1u8; 64]), BITS);
     writer.finish(manifest, 256, 0)
 }
 
@@ -152,6 +156,15 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
         }
         OpKind::BlockFullyConnected => {
             (op.groups, op.weights, op.q) = (2, ZEROS, [4, 4, INDEX as i32]);
+            [1, 1, 7]
+        }
+        OpKind::CompactConv2d => {
+            // Five outputs of 18 terms: three bytes each.
+            (op.p, op.groups, op.q) = (window, 1, [15, BITS as i32, 0]);
+            [4, 4, 5]
+        }
+        OpKind::CompactFullyConnected => {
+            op.q = [28, BITS as i32, 0];
             [1, 1, 7]
         }
         OpKind::MatMul => {

@@ -109,8 +109,15 @@ pub fn score(
     };
     let some = samples.slice(0..SAMPLES.min(samples.len()));
     if importance.needs() == Needs::Gradients {
-        let found = niwaki_train::gradients(graph, &some, loss, BATCH, bench.device)?;
-        return Ok(importance.scores(graph, sites, Evidence::Gradients(&found.params), bench.seed)?);
+        // Sizes are averaged, batch by batch: of a trained network the gradients themselves average out to nothing.
+        let mut sizes: Vec<Vec<f32>> = graph.params.iter().map(|param| vec![0.0; param.data.len()]).collect();
+        niwaki_train::gradients_each(graph, &some, loss, BATCH, bench.device, &mut |part, count| {
+            let share = count as f32 / some.len() as f32;
+            for (sizes, part) in sizes.iter_mut().zip(&part.params) {
+                sizes.iter_mut().zip(part).for_each(|(size, x)| *size += x.abs() * share);
+            }
+        })?;
+        return Ok(importance.scores(graph, sites, Evidence::Gradients(&sizes), bench.seed)?);
     }
     let gates = gates(sites);
     let units = match importance {

@@ -117,18 +117,19 @@ pub fn table(
 /// Every cell; those of one importance one after the other, by falling share.
 fn order<'r>(rows: &'r [Row], shares: &[f64]) -> Vec<(&'r Row, f64)> {
     let mut importances: Vec<Importance> = Vec::new();
-    for row in rows.iter().filter(|row| !importances.contains(&row.importance)).collect::<Vec<_>>() {
+    for row in rows {
         if !importances.contains(&row.importance) {
             importances.push(row.importance);
         }
     }
     let mut shares = shares.to_vec();
     shares.sort_by(|a, b| b.total_cmp(a));
-    let cells = importances.into_iter().flat_map(|importance| {
-        let rows: Vec<&Row> = rows.iter().filter(|row| row.importance == importance).collect();
-        shares.iter().flat_map(|share| rows.iter().map(|row| (*row, *share)).collect::<Vec<_>>()).collect::<Vec<_>>()
-    });
-    cells.collect()
+    let mut cells = Vec::new();
+    for importance in importances {
+        let rows = || rows.iter().filter(|row| row.importance == importance);
+        cells.extend(shares.iter().flat_map(|share| rows().map(move |row| (row, *share))));
+    }
+    cells
 }
 
 /// The share that is left after the structure at a place, of the whole.

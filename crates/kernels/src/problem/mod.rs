@@ -19,9 +19,9 @@ pub use variant::{Fill, Level, Variant};
 
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use niwaki_blob::{
-    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, Concat, Constant, Conv2d, Embedding,
-    FullyConnected, LayerNorm, Lut, MatMul, MaxPool, Op, PackedConv2d, PackedFullyConnected, PackedWeights, Pad,
-    Requantise, Shape, Softmax, Transpose, Window,
+    Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, CompactConv2d, CompactFullyConnected,
+    Concat, Constant, Conv2d, Embedding, FullyConnected, LayerNorm, Lut, MatMul, MaxPool, Op, PackedConv2d,
+    PackedFullyConnected, PackedWeights, Pad, Requantise, Shape, Softmax, Transpose, Window,
 };
 
 /// One operation with parameters and operands. Fields that its kind does not use hold nothing of interest.
@@ -75,6 +75,8 @@ pub struct Problem {
     pub unit: usize,
     /// The index of block weights.
     pub index: Vec<u16>,
+    /// The bits of compact weights.
+    pub bits: Vec<u8>,
     /// The problem before its weights were packed: it has the same solution.
     pub plain: Option<Box<Problem>>,
     /// First operand.
@@ -111,6 +113,7 @@ impl Problem {
             rows: 0,
             unit: 0,
             index: vec![],
+            bits: vec![],
             plain: None,
             a: vec![],
             b: vec![],
@@ -124,13 +127,7 @@ impl Problem {
         match self.kind {
             OpKind::Conv2d => Op::Conv2d(self.conv()),
             OpKind::DepthwiseConv2d => Op::DepthwiseConv2d(self.conv()),
-            OpKind::FullyConnected => Op::FullyConnected(FullyConnected {
-                inputs: input.elements(),
-                outputs: output.elements(),
-                weights: &self.weights,
-                bias: &self.bias,
-                requantise: self.rule(),
-            }),
+            OpKind::FullyConnected => Op::FullyConnected(self.layer()),
             OpKind::Add => Op::Add(self.binary()),
             OpKind::Mul => Op::Mul(self.binary()),
             OpKind::MaxPool => Op::MaxPool(MaxPool { input, output, window }),
@@ -165,6 +162,10 @@ impl Problem {
                 outputs: output.elements(),
                 blocks: self.blocks(),
             }),
+            OpKind::CompactConv2d => Op::CompactConv2d(CompactConv2d { conv: self.conv(), bits: &self.bits }),
+            OpKind::CompactFullyConnected => {
+                Op::CompactFullyConnected(CompactFullyConnected { layer: self.layer(), bits: &self.bits })
+            }
             OpKind::MatMul => Op::MatMul(MatMul {
                 input_zero_points: self.input_zero_points,
                 multiplier: self.multipliers[0],
@@ -194,6 +195,16 @@ impl Problem {
             window: self.window,
             groups: self.groups,
             input_zero_point: self.input_zero_points[0],
+            weights: &self.weights,
+            bias: &self.bias,
+            requantise: self.rule(),
+        }
+    }
+
+    fn layer(&self) -> FullyConnected<'_> {
+        FullyConnected {
+            inputs: self.input.elements(),
+            outputs: self.output.elements(),
             weights: &self.weights,
             bias: &self.bias,
             requantise: self.rule(),

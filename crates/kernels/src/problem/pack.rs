@@ -22,6 +22,11 @@ pub enum Form {
         /// How many blocks of a hundred are kept; all, and dense, where it says nothing.
         kept: Option<u8>,
     },
+    /// Only the weights that are not zero.
+    Compact {
+        /// How many weights of a hundred are kept.
+        kept: u8,
+    },
     /// Block weights of whole bytes.
     Blocks {
         /// Rows of a block: 1, 2 or 4.
@@ -39,6 +44,9 @@ impl Problem {
     pub fn packed(mut self, form: Form, seed: u64) -> Option<Self> {
         if let Form::Blocks { rows, unit, kept } = form {
             return self.in_blocks(rows, unit, kept, seed);
+        }
+        if let Form::Compact { kept } = form {
+            return self.compact(kept, seed);
         }
         if let Form::Interleaved { kept } = form {
             return self.interleaved(kept, seed);
@@ -124,6 +132,24 @@ impl Problem {
         (self.bias, self.multipliers) = (filled(&plain.bias), filled(&plain.multipliers));
         self.name = format!("{} in units of {unit} blocks of {rows} rows, kept: {kept:?}", plain.name);
         (self.kind, self.rows, self.unit) = (kind, rows, unit);
+        self.plain = Some(Box::new(plain));
+        Some(self)
+    }
+
+    /// Here weights of -128 and a shift stay, and groups.
+    fn compact(mut self, kept: u8, seed: u64) -> Option<Self> {
+        let kind = match self.kind {
+            OpKind::Conv2d => OpKind::CompactConv2d,
+            OpKind::FullyConnected => OpKind::CompactFullyConnected,
+            _ => return None,
+        };
+        let random = &mut Random::new(seed);
+        self.weights.iter_mut().filter(|_| random.between(1, 100) > i64::from(kept)).for_each(|weight| *weight = 0);
+        let plain = self.clone();
+        let terms = plain.weights.len() / plain.bias.len();
+        (self.weights, self.bits) = Rows { weights: &plain.weights, terms }.compact();
+        self.name = format!("{} compact, kept: {kept}", plain.name);
+        self.kind = kind;
         self.plain = Some(Box::new(plain));
         Some(self)
     }

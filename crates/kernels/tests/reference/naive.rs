@@ -78,6 +78,8 @@ fn element(problem: &Problem, x: &Read<'_>, index: [i128; 3], at: usize) -> i8 {
         | Op::SparseFullyConnected(_)
         | Op::InterleavedFullyConnected(_)
         | Op::SparseInterleavedFullyConnected(_)
+        | Op::CompactConv2d(_)
+        | Op::CompactFullyConnected(_)
         | Op::BlockConv2d(_)
         | Op::BlockFullyConnected(_) => unreachable!("solved as the plain problem that it was"),
         Op::MatMul(op) => matmul(problem, &op, index),

@@ -81,14 +81,17 @@ fn numbers(list: Vec<usize>) -> Vec<f64> {
 
 fn features(job: &Job, tile: Tile) -> Vec<f64> {
     let list = match job.kind {
-        OpKind::Conv2d | OpKind::PackedConv2d | OpKind::SparseConv2d | OpKind::BlockConv2d => convolution(job, tile),
+        OpKind::Conv2d | OpKind::PackedConv2d | OpKind::SparseConv2d | OpKind::BlockConv2d | OpKind::CompactConv2d => {
+            convolution(job, tile)
+        }
         OpKind::DepthwiseConv2d | OpKind::PackedDepthwiseConv2d => depthwise(job, tile),
         OpKind::FullyConnected
         | OpKind::PackedFullyConnected
         | OpKind::SparseFullyConnected
         | OpKind::InterleavedFullyConnected
         | OpKind::SparseInterleavedFullyConnected
-        | OpKind::BlockFullyConnected => connected(job, tile),
+        | OpKind::BlockFullyConnected
+        | OpKind::CompactFullyConnected => connected(job, tile),
         OpKind::AvgPool | OpKind::MaxPool => pool(job, tile),
         OpKind::Add | OpKind::Mul | OpKind::Lut | OpKind::Constant => element(job, tile),
         OpKind::MatMul => product(job),

@@ -106,6 +106,13 @@ impl Job {
                 let kind = OpKind::SparseInterleavedFullyConnected;
                 job(kind, vector(op.inputs), vector(op.outputs)).packed(&op.packed, true)
             }
+            Op::CompactConv2d(op) => {
+                let conv = sliding(OpKind::CompactConv2d, op.conv.input, op.conv.output, &op.conv.window);
+                Self { groups: op.conv.groups, ..conv }
+            }
+            Op::CompactFullyConnected(op) => {
+                job(OpKind::CompactFullyConnected, vector(op.layer.inputs), vector(op.layer.outputs))
+            }
             Op::BlockConv2d(op) => sliding(OpKind::BlockConv2d, op.input, op.output, &op.window).blocky(&op.blocks),
             Op::BlockFullyConnected(op) => {
                 job(OpKind::BlockFullyConnected, vector(op.inputs), vector(op.outputs)).blocky(&op.blocks)

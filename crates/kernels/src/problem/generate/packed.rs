@@ -41,8 +41,19 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
         let plain = Problem::fully_connected(inputs, outputs, variant, seed);
         INTERLEAVED.into_iter().filter_map(move |kept| plain.clone().packed(Form::Interleaved { kept }, seed))
     });
-    convolutions.chain(depthwise).chain(connected).chain(words)
+    let compact = shapes().into_iter().filter_map(move |(at, geometry)| {
+        let kept = COMPACT[(at + seed as usize) % COMPACT.len()];
+        Problem::conv2d(geometry, variant, seed)?.packed(Form::Compact { kept }, seed)
+    });
+    let compact_layers = super::window::connected().into_iter().flat_map(move |(inputs, outputs)| {
+        let plain = Problem::fully_connected(inputs, outputs, variant, seed);
+        COMPACT.into_iter().filter_map(move |kept| plain.clone().packed(Form::Compact { kept }, seed))
+    });
+    convolutions.chain(depthwise).chain(connected).chain(words).chain(compact).chain(compact_layers)
 }
+
+/// Some weights, all and none.
+const COMPACT: [u8; 3] = [40, 100, 0];
 
 /// Dense; and sparse with some blocks, all and none.
 const INTERLEAVED: [Option<u8>; 4] = [None, Some(40), Some(100), Some(0)];
