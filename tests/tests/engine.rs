@@ -8,7 +8,7 @@ use niwaki_compile::{
 };
 use niwaki_prune::{Allocation, Limits, live_macs, remove, silence, sites};
 use niwaki_tests::{digits_weights, packed, root, trained_digits};
-use niwaki_train::{Device, GraphModule, feature_pairs, observe, predict};
+use niwaki_train::{Device, FeaturePair, GraphModule, feature_pairs, observe, predict};
 use std::{collections::BTreeMap, fs, path::Path};
 
 const BLOCKS: &str = "2x4";
@@ -171,8 +171,8 @@ fn features_of_the_unpruned_network_are_matched() {
         let graph = pruned(folder.path(), &out, few, |recipe| recipe.fine_tune.feature_weight = weight);
         let pairs = feature_pairs(&graph, &whole);
         assert!(pairs.len() > 2, "{pairs:?}");
-        let of = |(student, teacher): &(String, String)| {
-            let (a, b) = (similarity(&graph, student, &samples), similarity(&whole, teacher, &samples));
+        let of = |pair: &FeaturePair| {
+            let (a, b) = (similarity(&graph, &pair.student, &samples), similarity(&whole, &pair.teacher, &samples));
             a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
         };
         pairs.iter().map(of).sum::<f32>() / pairs.len() as f32
