@@ -1,4 +1,7 @@
 //! Fully connected layer: four rows at a time share the inputs that they read.
+//!
+//! Each product is widened on its own, so that any weight may be -128: finding out that none is costs more, where every weight
+//! is used but once.
 
 use crate::simd::STEP;
 use core::arch::global_asm;
@@ -27,17 +30,21 @@ global_asm!(
     "vld1.8 {{d20, d21}}, [r4]!",
     "vmull.s8 q13, d16, d18",
     "vmull.s8 q14, d16, d20",
-    "vmlal.s8 q13, d17, d19",
-    "vmlal.s8 q14, d17, d21",
+    "vmull.s8 q15, d17, d19",
+    "vpadal.s16 q0, q13",
+    "vmull.s8 q13, d17, d21",
+    "vpadal.s16 q1, q14",
     "vld1.8 {{d22, d23}}, [r5]!",
     "vld1.8 {{d24, d25}}, [r6]!",
+    "vpadal.s16 q0, q15",
+    "vmull.s8 q14, d16, d22",
+    "vmull.s8 q15, d16, d24",
+    "vpadal.s16 q1, q13",
     "subs r3, r3, #1",
-    "vpadal.s16 q0, q13",
-    "vpadal.s16 q1, q14",
-    "vmull.s8 q13, d16, d22",
-    "vmull.s8 q14, d16, d24",
-    "vmlal.s8 q13, d17, d23",
-    "vmlal.s8 q14, d17, d25",
+    "vmull.s8 q13, d17, d23",
+    "vpadal.s16 q2, q14",
+    "vmull.s8 q14, d17, d25",
+    "vpadal.s16 q3, q15",
     "vpadal.s16 q2, q13",
     "vpadal.s16 q3, q14",
     "bne 1b",
@@ -64,7 +71,7 @@ unsafe extern "C" {
 /// [`crate::scalar::fully_connected`]. Returns `false`, with the output as it was, where it does not fit.
 ///
 /// # Safety
-/// The CPU has NEON, and no weight is -128.
+/// The CPU has NEON.
 pub(super) unsafe fn fully_connected(op: &FullyConnected<'_>, input: &[i8], output: &mut [i8]) -> bool {
     let (steps, outputs) = (op.inputs / STEP, op.outputs);
     let good = input.len() == op.inputs

@@ -56,7 +56,7 @@ pub(crate) fn run<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &
             height.saturating_mul(width) <= depthwise_conv2d::MOST_TAPS
                 && unsafe { simd::depthwise_conv2d::<depthwise_conv2d::Neon>(op, x, output) }
         }
-        Op::FullyConnected(op) if has(OPS, OpKind::FullyConnected) && simd::pairs_fit(op.weights) => {
+        Op::FullyConnected(op) if has(OPS, OpKind::FullyConnected) => {
             // SAFETY: as above.
             unsafe { fully_connected::fully_connected(op, x, output) }
         }
