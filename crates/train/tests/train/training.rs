@@ -207,7 +207,7 @@ fn features_of_a_wider_teacher_are_matched() {
     let unlabelled = Samples::unlabelled(samples.input_shape.clone(), samples.inputs.clone()).expect("fits");
     let pairs = feature_pairs(&network(6, CLASSES), &teacher);
     let names: Vec<_> = pairs.iter().map(|pair| pair.teacher.as_str()).collect();
-    assert_eq!(names, ["mean"], "what the only hidden layer reads");
+    assert_eq!(names, ["pool", "mean"], "what the hidden layers read");
     let features = Some(Features { pairs, weight: 3.0 });
     let distillation = Some(Teacher { features, ..Teacher::new(teacher.clone(), 2.0, 1.0) });
     let config = TrainConfig { epochs: 30, distillation, ..short() };
