@@ -20,12 +20,12 @@ pub fn aligned(memory: &mut [u8]) -> Option<&mut [u8]> {
     memory.get_mut(skipped..)
 }
 
+/// A blob, and the memory behind it.
+type Loaded<'m> = (&'m mut [u8], &'m mut [u8]);
+
 /// Reads a blob with the length before it to the start of memory, and gives what is left behind it; `None` at the file's
 /// end.
-pub fn read_blob<'m>(
-    file: &mut File,
-    memory: &'m mut [u8],
-) -> Result<Option<(&'m mut [u8], &'m mut [u8])>, &'static str> {
+pub fn read_blob<'m>(file: &mut File, memory: &'m mut [u8]) -> Result<Option<Loaded<'m>>, &'static str> {
     let mut head = [0; ALIGNMENT];
     if file.read(&mut head) < ALIGNMENT {
         return Ok(None);
