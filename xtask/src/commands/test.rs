@@ -109,6 +109,13 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     run.step("front ends on every emulated core: as on this computer", || {
         steps::check(xtask(work).args(["bench", "front-ends", "--no-setup", "--board", "all"]), "counting front ends")
     });
+    for board in ["host", board::DEFAULT] {
+        run.step(&format!("golden vectors of the stored networks on {board}"), || {
+            let mut command = xtask(work);
+            command.args(["golden", "--stored", "--no-setup", "--board", board]);
+            steps::check(&mut command, "running golden inputs")
+        });
+    }
     with_burn(work, run, &burn, quick);
     run.step("Burn devices agree", || Outcome::skipped("a build of its own: cargo xtask test --devices"));
 }
