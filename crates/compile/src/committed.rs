@@ -3,10 +3,8 @@
 use crate::street::{self, PRUNED_GRAPH, graph_sha256, hex, samples_sha256};
 use crate::{CompileError, Context, Project, Recipe};
 use burn::module::Module;
-use niwaki_blob::AlignedBytes;
 use niwaki_graph::Graph;
 use niwaki_pack::artefact::{EvalSet, write_atomically};
-use niwaki_pack::golden;
 use niwaki_pack::history::{DataHash, FOLDER, Golden, History, WEIGHTS};
 use niwaki_prune::live_macs;
 use sha2::{Digest, Sha256};
@@ -85,32 +83,7 @@ pub fn install<M: Module>(project: &Project<M>, context: &mut Context) -> Result
     }
     history.save(folder)?;
     written.push(folder.join(FOLDER).join(niwaki_pack::history::RECORD));
-    let vectors = |blob: &str| vectors(&context.out.join(blob)).map(Some);
-    let command = format!("cargo xtask golden {} --write", project.name);
-    let vectors =
-        golden::Golden { command, unpruned: vectors(&history.unpruned.blob)?, pruned: vectors(&history.pruned.blob)? };
-    vectors.save(folder)?;
-    written.push(folder.join(golden::FILE));
     Ok(written)
-}
-
-/// What the host makes of generated inputs: those of all ports one after the other, and so the outputs.
-fn vectors(blob: &Path) -> Result<golden::Vectors, CompileError> {
-    let bytes = AlignedBytes::new(&street::read(blob)?);
-    let model = niwaki::Model::read(&bytes).map_err(CompileError::Run)?;
-    let mut arena = vec![0; model.arena_bytes() + 15];
-    let mut session = model.session_in(&mut arena).map_err(CompileError::Run)?;
-    let ports = (0..).map(|port| session.input_mut(port).len()).take_while(|bytes| *bytes > 0);
-    let ports: Vec<usize> = ports.collect();
-    golden::Vectors::of(ports.iter().sum(), |mut input| {
-        for (port, bytes) in ports.iter().enumerate() {
-            let (now, later) = input.split_at(*bytes);
-            session.input_mut(port).copy_from_slice(now);
-            input = later;
-        }
-        session.run().map_err(CompileError::Run)?;
-        Ok((0..).map(|port| session.output(port)).take_while(|output| !output.is_empty()).flatten().copied().collect())
-    })
 }
 
 fn golden(eval: &EvalSet) -> Golden {
