@@ -167,6 +167,9 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     });
     if std::env::var_os("NIWAKI_DATA").is_some() {
         slow("bench ad on every emulated core: as predicted", &|| untrained(work, "ad").into());
+        slow("golden vectors of ad, unpruned as well", &|| {
+            steps::check(xtask(work).args(["golden", "ad", "--no-setup"]), "running golden inputs")
+        });
         slow("bench ic, kws and vww as predicted", &|| {
             Outcome::skipped("many minutes each: cargo xtask bench MODEL --board BOARD shows both counts")
         });
