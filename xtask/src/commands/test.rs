@@ -363,8 +363,6 @@ fn untrained(work: &Workplace, model: &str) -> anyhow::Result<()> {
 /// Counts a packed model on boards and holds what was predicted of it, before and after pruning, against the counts.
 fn predicted(work: &Workplace, model: &str, boards: &str) -> anyhow::Result<()> {
     const MOST: f64 = 0.05;
-    // Maxima of fewer channels than a vector has are priced too low there: digits' come out 9.4 % short.
-    const MOST_ON_64_BITS: f64 = 0.1;
     let mut command = xtask(work);
     command.args(["bench", model, "--no-setup", "--json", "--board", boards]);
     let spinner = progress::spinner(&format!("counting {model} on {boards}"));
@@ -381,9 +379,8 @@ fn predicted(work: &Workplace, model: &str, boards: &str) -> anyhow::Result<()> 
             let predicted = whole["predicted"].as_f64();
             let predicted = predicted.with_context(|| format!("nothing was predicted for {board}"))?;
             let error = predicted / measured - 1.0;
-            let wide = core.as_str().is_some_and(|core| core.starts_with("cortex-a"));
             ensure!(
-                error.abs() <= if wide { MOST_ON_64_BITS } else { MOST },
+                error.abs() <= MOST,
                 "{model}, {which}, takes {measured} instructions on {core}, and {predicted} were predicted: measure the \
                  costs anew, cargo xtask bench kernels --board {board} --write"
             );
