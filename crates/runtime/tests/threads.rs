@@ -25,12 +25,12 @@ fn network() -> AlignedBytes {
         (op.weights, op.bias, op.multipliers, op.groups) = (weights, bias, multipliers, 16);
         op.p = [3, 3, 2, 2, 1, 1, 1, 1];
     });
-    let scores = net.tensor([1, 1, 150], 1);
-    let [weights, bias, multipliers] = net.weights(15 * 15 * 16 * 150, 150, random);
+    let scores = net.tensor([1, 1, 300], 1);
+    let [weights, bias, multipliers] = net.weights(15 * 15 * 16 * 300, 300, random);
     net.op(OpKind::FullyConnected, small, scores, |op| {
         (op.weights, op.bias, op.multipliers) = (weights, bias, multipliers);
     });
-    net.finish("large", &[(image, &[12, 30, 29])], &[(scores, &[150])])
+    net.finish("large", &[(image, &[12, 30, 29])], &[(scores, &[300])])
 }
 
 #[test]
@@ -49,10 +49,9 @@ fn outputs_are_the_same_on_any_number_of_threads() {
         session.run_observed(&mut |_: usize, _: niwaki::OpKind, output: &[i8]| layers.push(output.to_vec())).unwrap();
         (layers, session.output(0).to_vec())
     };
-    let shared =
-        model.blob().records().iter().filter(|record| {
-            model.blob().op(record).is_some_and(|op| bands::work(&op) >= 400_000 && bands::most(&op) > 4)
-        });
+    let shared = model.blob().records().iter().filter(|record| {
+        model.blob().op(record).is_some_and(|op| bands::work(&op) >= 1_000_000 && bands::most(&op) > 4)
+    });
     assert_eq!(shared.count(), 2);
     let alone = outputs(None);
     assert_eq!(alone.0.len(), 3);

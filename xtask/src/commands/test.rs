@@ -209,12 +209,13 @@ fn made_up(work: &Workplace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Holds the kernels for an Arm Linux against the scalar ones. Cores without and with dot products run different ones.
+/// Holds the kernels for an Arm Linux against the scalar ones, as a whole, in bands and on threads. Cores without and with dot products run different ones.
 fn emulated_kernels(work: &Workplace, target: &str, qemu: &str, cpu: &str) -> Outcome {
     let runner = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace('-', "_"));
     let mut command = cargo(&work.root);
     // Without optimisation, minutes under emulation.
-    command.args(["test", "--release", "--package", "niwaki-kernels", "--test", "bit_exact"]);
+    command.args(["test", "--release", "--package", "niwaki-kernels", "--package", "niwaki"]);
+    command.args(["--test", "bit_exact", "--test", "bands", "--test", "threads"]);
     command.args(["--target", target]).env(runner, format!("{qemu} -cpu {cpu}"));
     tests(&mut command, &format!("testing kernels on {cpu}"))
 }
