@@ -1,7 +1,7 @@
 //! The folder with data sets: which it is, and whether it holds what a model reads.
 
 use crate::{model::Model, workplace::Workplace};
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use niwaki_data::{DataFolder, Needs, VARIABLE};
 use std::path::PathBuf;
 
@@ -19,21 +19,27 @@ pub(crate) fn folder(work: &Workplace) -> anyhow::Result<PathBuf> {
     Ok(named()?.unwrap_or_else(|| work.root.join("target/niwaki/data")))
 }
 
+/// What a model reads that is not there, and how to get it.
+pub(crate) fn missing(work: &Workplace, model: &Model) -> anyhow::Result<Option<String>> {
+    let Some(needs) = Needs::of(&model.name).filter(|_| model.is_ours(work)) else { return Ok(None) };
+    let folder = folder(work)?;
+    if !folder.is_dir() {
+        let name = &model.name;
+        return Ok(Some(format!(
+            "{name} reads data sets that are not in the repository, and {VARIABLE} is not set; {needs}"
+        )));
+    }
+    let file = needs.missing(&DataFolder::new(&folder));
+    Ok(file.map(|file| format!("{} reads {file}, which {} does not have; {needs}", model.name, work.show(&folder))))
+}
+
 /// The data folder for a model's program, if there is one.
 ///
 /// # Errors
 /// If the model reads something that is not there: before the program is built, which can take minutes.
 pub(crate) fn ready(work: &Workplace, model: &Model) -> anyhow::Result<Option<PathBuf>> {
-    let folder = folder(work)?;
-    if let Some(needs) = Needs::of(&model.name).filter(|_| model.is_ours(work)) {
-        ensure!(
-            folder.is_dir(),
-            "{} reads data sets that are not in the repository, and {VARIABLE} is not set; {needs}",
-            model.name
-        );
-        if let Some(file) = needs.missing(&DataFolder::new(&folder)) {
-            bail!("{} reads {file}, which {} does not have; {needs}", model.name, work.show(&folder));
-        }
+    if let Some(missing) = missing(work, model)? {
+        bail!(missing);
     }
-    Ok(Some(folder).filter(|folder| folder.is_dir()))
+    Ok(Some(folder(work)?).filter(|folder| folder.is_dir()))
 }

@@ -23,7 +23,7 @@ const BURN_FREE: &[(&str, &[&str])] = &[
     ("niwaki-quantise", &["niwaki-graph"]),
     ("niwaki-plan", &["niwaki-graph", "niwaki-quantise"]),
     ("niwaki-pack", &["niwaki-plan", "niwaki-blob", "niwaki-kernels"]),
-    ("xtask", &["niwaki-blob", "niwaki-data", "niwaki-link", "niwaki-pack"]),
+    ("xtask", &["niwaki-blob", "niwaki-data", "niwaki-features", "niwaki-link", "niwaki-pack"]),
     ("niwaki-cycles", &[]),
 ];
 

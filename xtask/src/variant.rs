@@ -1,7 +1,7 @@
 //! What the host stages left of a model: its two networks, checked before a board sees them.
 
-use crate::workplace::Workplace;
-use anyhow::{Context, ensure};
+use crate::{data, model::Model, workplace::Workplace};
+use anyhow::{Context, bail, ensure};
 use niwaki_blob::{AlignedBytes, Blob};
 use niwaki_pack::{
     Isa,
@@ -42,14 +42,21 @@ impl std::fmt::Display for Which {
     }
 }
 
-/// The report that `pack` left.
-pub(crate) fn report(work: &Workplace, model: &str) -> anyhow::Result<Report> {
-    let folder = work.results(model);
-    ensure!(
-        folder.join(REPORT).is_file(),
-        "{model} is not packed yet ({} is missing); `cargo xtask pack {model}` does it",
-        work.show(&folder.join(REPORT))
-    );
+/// The report that `pack` left of a model.
+///
+/// # Errors
+/// Where there is none; with what has to be downloaded before there can be one.
+pub(crate) fn report(work: &Workplace, model: &Model) -> anyhow::Result<Report> {
+    let (name, folder) = (&model.name, model.results(work));
+    if !folder.join(REPORT).is_file() {
+        let file = work.show(&folder.join(REPORT));
+        match data::missing(work, model)? {
+            None => bail!("{name} is not packed yet ({file} is missing); `cargo xtask pack {name}` does it"),
+            Some(missing) => {
+                bail!("{name} is not packed yet ({file} is missing), and {missing}; then `cargo xtask pack {name}`")
+            }
+        }
+    }
     Ok(Report::load(&folder)?)
 }
 

@@ -10,12 +10,14 @@
 mod aarch64;
 #[cfg(any_core_cortex_m)]
 mod cortex_m;
+mod program;
 mod semihosting;
 
 #[cfg(any_core_aarch64)]
 pub use aarch64::Machine;
 #[cfg(any_core_cortex_m)]
 pub use cortex_m::Machine;
+pub use program::{ALIGNMENT, aligned, ints, read_blob, run};
 pub use semihosting::{File, exit, print};
 
 /// Instructions of the loop that says how many ticks one takes.

@@ -8,6 +8,8 @@
 //! | [`image`] | bilinear resizing, pixels to int8 |
 //! | [`top_k`], [`squared_error`] | the best classes, the reconstruction error of an autoencoder |
 //!
+//! The feature `testing` adds generated signals, and digests of what is made of them.
+//!
 //! `no_std`, without heap and without panics. Everything is computed in integers, with tables made at compile time: a
 //! host and every core give the same bytes.
 
@@ -22,6 +24,8 @@ mod math;
 mod mfcc;
 mod post;
 mod quantiser;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use log_mel::LogMel;
 pub use mfcc::Mfcc;

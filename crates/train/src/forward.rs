@@ -1,5 +1,6 @@
 //! The forward pass: walks the nodes in order and maps each operation to Burn's.
 
+use crate::convolution::{Steps, conv2d};
 use crate::tensor::map_rank;
 use crate::{DynTensor, GraphModule, TrainError};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions, PadMode};
@@ -123,8 +124,14 @@ impl GraphModule {
             DynTensor::R4(x) => {
                 let (stride, padding, dilation) =
                     (array(&conv.stride), pair_array(&conv.padding), array(&conv.dilation));
-                let options = ConvOptions::<2>::new_with_padding(stride, padding, dilation, conv.groups);
-                module::conv2d(x, self.param(conv.weight), bias, options).into()
+                let steps = Steps { stride, padding: array(&conv.padding), dilation, groups: conv.groups };
+                let weight = self.param(conv.weight);
+                let fast = conv2d(&x, &weight, bias.as_ref(), steps);
+                let burns = || {
+                    let options = ConvOptions::<2>::new_with_padding(stride, padding, dilation, conv.groups);
+                    module::conv2d(x, weight, bias, options)
+                };
+                fast.unwrap_or_else(burns).into()
             }
             other => unspatial(&other),
         }
@@ -289,7 +296,7 @@ fn with_batch(batch: usize, shape: &[usize]) -> Vec<usize> {
     [batch].into_iter().chain(shape.iter().copied()).collect()
 }
 
-fn array<const N: usize>(values: &[usize]) -> [usize; N] {
+fn array<T: Copy, const N: usize>(values: &[T]) -> [T; N] {
     std::array::from_fn(|axis| values[axis])
 }
 

@@ -15,6 +15,7 @@
 
 mod batch;
 mod config;
+mod convolution;
 mod device;
 mod error;
 mod evaluate;

@@ -41,7 +41,7 @@ pub(crate) struct Rig {
     qemu: [String; 2],
     machine: Vec<String>,
     /// How long an instruction takes in emulated time, so that the counter's ticks tell instructions exactly.
-    pub(super) icount: &'static str,
+    pub(crate) icount: &'static str,
 }
 
 /// What an operation takes.
@@ -207,7 +207,7 @@ impl Rig {
     }
 
     /// Builds one of any-core's programs.
-    pub(super) fn built(
+    pub(crate) fn built(
         &self,
         work: &Workplace,
         program: &str,
@@ -235,7 +235,7 @@ impl Rig {
     }
 
     /// Runs the firmware in a folder to its end; gives what it said.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         firmware: &Path,
         folder: &Path,
@@ -289,7 +289,7 @@ impl Rig {
 }
 
 /// Reads what the firmware says.
-pub(super) fn counts(said: &str) -> anyhow::Result<Vec<Count>> {
+pub(crate) fn counts(said: &str) -> anyhow::Result<Vec<Count>> {
     let numbers = |line: &str, name: &str| -> Option<Vec<u64>> {
         line.strip_prefix(name)?.split_whitespace().map(|word| word.parse().ok()).collect()
     };

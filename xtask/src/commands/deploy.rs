@@ -2,6 +2,7 @@
 
 use crate::{
     commands::BoardArgs,
+    data,
     logs::Level,
     model::{Model, ModelArgs},
     output,
@@ -33,12 +34,16 @@ pub(crate) struct Args {
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model.model)?;
+    // Before anything is installed.
+    if model.point.is_none() {
+        data::ready(work, &model)?;
+    }
     let board = args.board.ready(work)?;
     // A point of `fit` is packed already.
     if model.point.is_none() {
         model.step(work, "pack", &args.model)?;
     }
-    let report = variant::report(work, &model.name)?;
+    let report = variant::report(work, &model)?;
     let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log, fault: None };
     // The pruned network first: where it does not fit, there is nothing to report. The unpruned one may well not.
     let pruned = trial.column(&report, Which::Pruned, true)?;

@@ -69,7 +69,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
         return output::result(work, &result, String::new);
     }
     let board = args.board.ready(work)?;
-    let report = variant::report(work, &model.name)?;
+    let report = variant::report(work, &model)?;
     let trial = Trial { work, board: &board, samples: None, log: None, fault: args.fault };
     let mut comparisons = Vec::new();
     for which in args.variant.map_or(Which::BOTH.to_vec(), |which| vec![which]) {

@@ -25,7 +25,7 @@ pub(crate) fn run(work: &Workplace, _args: &Args) -> anyhow::Result<()> {
     for name in model::all(work) {
         let model = Model::find(work, &name)?;
         // A report of an earlier version is no reason not to list the model.
-        let report = variant::report(work, &model.name).ok();
+        let report = variant::report(work, &model).ok();
         entries.push(Entry { name: model.name, folder: work.show(&model.folder), report });
     }
     output::result(work, &entries, || show(&entries))

@@ -16,6 +16,6 @@ pub(crate) struct Args {
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model.model)?;
     let result = model.step(work, "pack", &args.model)?;
-    let report = variant::report(work, &model.name)?;
+    let report = variant::report(work, &model)?;
     output::result(work, &result, || report::host(&report))
 }

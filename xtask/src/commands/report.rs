@@ -1,7 +1,8 @@
 //! `report`: everything that was measured, on one page.
 
 use crate::{
-    model,
+    data,
+    model::{self, Model},
     output::{self, note},
     page,
     workplace::Workplace,
@@ -42,7 +43,9 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let names = |results: Vec<&page::Results>| results.iter().map(|results| results.name.clone()).collect();
     let outcome = Outcome { page: path.display().to_string(), models: names(known), missing: names(unknown) };
     for name in &outcome.missing {
-        note(&format!("{name} is not packed yet; `cargo xtask deploy {name}` does it"));
+        let data = Model::find(work, name).and_then(|model| data::missing(work, &model))?;
+        let data = data.map(|missing| format!("; {missing}")).unwrap_or_default();
+        note(&format!("{name} is not packed yet; `cargo xtask deploy {name}` does it{data}"));
     }
     output::wrote(work, &path);
     output::result(work, &outcome, String::new)

@@ -66,7 +66,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model)?;
     let given = args.blob.as_deref().map(|path| BlobFile::read(path, "give another file")).transpose()?;
     let board = args.board.ready(work)?;
-    let report = variant::report(work, &model.name)?;
+    let report = variant::report(work, &model)?;
     let trial = Trial { work, board: &board, samples: args.samples.map(NonZeroUsize::get), log: args.log, fault: None };
     let mut runs = Vec::new();
     if let Some(blob) = given {

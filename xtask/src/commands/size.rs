@@ -84,7 +84,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let board = args.board.ready_to_build(work)?;
     let budget = board.spec.budget;
     let budget = budget.with_context(|| format!("{} is a process: it has no flash or RAM of its own", board.name()))?;
-    let report = variant::report(work, &model.name)?;
+    let report = variant::report(work, &model)?;
     let variants = args.variant.map_or(Which::BOTH.to_vec(), |which| vec![which]);
     // What is wrong with it is said before anything is built.
     let since = match &args.diff {

@@ -106,6 +106,9 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
         let name = format!("no panic can be reached, {target} {features}");
         run.step(name.trim_end(), || no_panic(work, target, features));
     }
+    run.step("front ends on every emulated core: as on this computer", || {
+        steps::check(xtask(work).args(["bench", "front-ends", "--no-setup", "--board", "all"]), "counting front ends")
+    });
     with_burn(work, run, &burn, quick);
     run.step("Burn devices agree", || Outcome::skipped("a build of its own: cargo xtask test --devices"));
 }

@@ -9,42 +9,20 @@
 #[cfg(not(any(any_core_cortex_m, any_core_aarch64)))]
 fn main() {}
 
-#[cfg(any_core_cortex_m)]
-#[cortex_m_rt::entry]
-fn main() -> ! {
-    firmware::run()
-}
-
-#[cfg(any_core_aarch64)]
-#[unsafe(no_mangle)]
-extern "C" fn rust_start() -> ! {
-    firmware::run()
-}
+#[cfg(any(any_core_cortex_m, any_core_aarch64))]
+any_core::start!(firmware::bench);
 
 #[cfg(any(any_core_cortex_m, any_core_aarch64))]
 mod firmware {
-    use any_core::{File, KNOWN, Machine, exit, niwaki_count_begin, niwaki_count_end, print};
+    use any_core::{File, KNOWN, Machine, aligned, ints, niwaki_count_begin, niwaki_count_end, print, read_blob};
     use core::hint::black_box;
     use niwaki_blob::{Blob, OpKind};
     use niwaki_kernels::{ALL_OPS, Isa, Operands};
 
-    /// Blobs and arenas start on a boundary of so many bytes.
-    const ALIGNMENT: usize = 16;
-
-    pub(super) fn run() -> ! {
-        let done = bench();
-        if let Err(reason) = done {
-            print(format_args!("stopped: {reason}"));
-        }
-        exit(done.is_ok())
-    }
-
-    fn bench() -> Result<(), &'static str> {
+    pub(super) fn bench() -> Result<(), &'static str> {
         let mut machine = Machine::take().ok_or("no machine")?;
         let mut file = File::open(c"cases.nwk").ok_or("no cases.nwk")?;
-        let memory = machine.memory();
-        let skipped = memory.as_ptr().align_offset(ALIGNMENT);
-        let memory = memory.get_mut(skipped..).ok_or("no memory")?;
+        let memory = aligned(machine.memory()).ok_or("no memory")?;
         print(format_args!("isa {:?}", Isa::current()));
         let known = machine.known_loop();
         let empty = machine.ticks(|| {
@@ -52,31 +30,20 @@ mod firmware {
             niwaki_count_end();
         });
         print(format_args!("known {KNOWN} {known} {empty}"));
-        loop {
-            let mut head = [0; ALIGNMENT];
-            if file.read(&mut head) < ALIGNMENT {
-                return Ok(());
-            }
-            let [a, b, c, d, ..] = head;
-            let bytes = u32::from_le_bytes([a, b, c, d]) as usize;
-            let (blob, arena) = memory.split_at_mut_checked(bytes).ok_or("a blob larger than memory")?;
-            if file.read(blob) < bytes {
-                return Err("a cut off blob");
-            }
+        while let Some((blob, arena)) = read_blob(&mut file, memory)? {
             let blob = Blob::read(blob).map_err(|_| "a blob that cannot be read")?;
             let [kernel, view] = count(&mut machine, &blob, arena).ok_or("an operation without a kernel")?;
             print(format_args!("case {kernel} {view}"));
         }
+        Ok(())
     }
 
     /// Counts a blob's first operation, whose inputs lie before its output.
     fn count(machine: &mut Machine, blob: &Blob<'_>, arena: &mut [u8]) -> Option<[u64; 2]> {
         let record = blob.records().first()?;
         let op = blob.op(record)?;
-        let skipped = arena.as_ptr().align_offset(ALIGNMENT);
-        let (tensors, rest) = arena.get_mut(skipped..)?.split_at_mut_checked(blob.tensor_bytes())?;
-        let skipped = rest.as_ptr().align_offset(ALIGNMENT);
-        let scratch = ints(rest.get_mut(skipped..)?.get_mut(..record.scratch_range().len())?);
+        let (tensors, rest) = aligned(arena)?.split_at_mut_checked(blob.tensor_bytes())?;
+        let scratch = ints(aligned(rest)?.get_mut(..record.scratch_range().len())?);
         let mut state = 1u32;
         for byte in tensors.iter_mut() {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -102,10 +69,5 @@ mod firmware {
             black_box(blob.op(black_box(record)));
         });
         done.then_some([kernel, view])
-    }
-
-    fn ints(bytes: &mut [u8]) -> &mut [i8] {
-        // SAFETY: i8 has the size, the alignment and the validity of u8.
-        unsafe { &mut *(core::ptr::from_mut(bytes) as *mut [i8]) }
     }
 }

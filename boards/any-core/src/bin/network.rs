@@ -16,41 +16,20 @@ fn main() -> ! {
 }
 
 #[cfg(any_core_aarch64)]
-#[unsafe(no_mangle)]
-extern "C" fn rust_start() -> ! {
-    firmware::run()
-}
+any_core::start!(firmware::count);
 
 #[cfg(any_core_aarch64)]
 mod firmware {
-    use any_core::{File, KNOWN, Machine, exit, print};
+    use any_core::{File, KNOWN, Machine, aligned, ints, print, read_blob};
     use niwaki::{ALL_OPS, Model, Observer, OpKind, Session};
 
-    const ALIGNMENT: usize = 16;
     const MAX_LAYERS: usize = 256;
 
-    pub(super) fn run() -> ! {
-        let done = count();
-        if let Err(reason) = done {
-            print(format_args!("stopped: {reason}"));
-        }
-        exit(done.is_ok())
-    }
-
-    fn count() -> Result<(), &'static str> {
+    pub(super) fn count() -> Result<(), &'static str> {
         let mut machine = Machine::take().ok_or("no machine")?;
         let mut file = File::open(c"network.nwk").ok_or("no network.nwk")?;
-        let memory = machine.memory();
-        let skipped = memory.as_ptr().align_offset(ALIGNMENT);
-        let memory = memory.get_mut(skipped..).ok_or("no memory")?;
-        let mut head = [0; ALIGNMENT];
-        file.read(&mut head);
-        let [a, b, c, d, ..] = head;
-        let bytes = u32::from_le_bytes([a, b, c, d]) as usize;
-        let (blob, rest) = memory.split_at_mut_checked(bytes).ok_or("a blob larger than memory")?;
-        if file.read(blob) < bytes {
-            return Err("a cut off blob");
-        }
+        let memory = aligned(machine.memory()).ok_or("no memory")?;
+        let (blob, rest) = read_blob(&mut file, memory)?.ok_or("an empty file")?;
         let model = Model::<ALL_OPS>::read_linked(blob).map_err(|_| "a blob that cannot be read")?;
         let sizes = (0..).map_while(|index| model.input(index)).map(|port| port.shape.elements());
         let (input, arena) = rest.split_at_mut_checked(sizes.sum()).ok_or("an input larger than memory")?;
@@ -122,10 +101,5 @@ mod firmware {
             }
             self.last = self.machine.now();
         }
-    }
-
-    fn ints(bytes: &mut [u8]) -> &mut [i8] {
-        // SAFETY: i8 has the size, the alignment and the validity of u8.
-        unsafe { &mut *(core::ptr::from_mut(bytes) as *mut [i8]) }
     }
 }

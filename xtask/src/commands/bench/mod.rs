@@ -1,5 +1,6 @@
 //! `bench`: what models take on boards, and kernels on emulated cores, beside what peers take.
 
+mod front_ends;
 mod kernels;
 mod model;
 mod models;
@@ -24,12 +25,14 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
+    FrontEnds(front_ends::Args),
     Kernels(kernels::Args),
     Models(models::Args),
 }
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     match &args.what {
+        Some(What::FrontEnds(args)) => front_ends::run(work, args),
         Some(What::Kernels(args)) => kernels::run(work, args),
         Some(What::Models(args)) => models::run(work, args),
         None => model::run(work, &args.model),

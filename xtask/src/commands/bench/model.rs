@@ -75,7 +75,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
             bail!("{}: {reason}; `cargo xtask doctor` says how to get a newer one", board.full_name());
         }
     }
-    let report = variant::report(work, &model.name)?;
+    let report = variant::report(work, &model)?;
     // Builds wait for each other, runs do not.
     let mut built = Vec::new();
     for board in &boards {
