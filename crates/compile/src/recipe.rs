@@ -308,6 +308,9 @@ pub struct Quantise {
     pub epochs: usize,
     /// Highest learning rate of these.
     pub learning_rate: f64,
+    /// Rescale channels between neighbouring layers so that their weights' ranges agree, which changes nothing in float
+    /// (Nagel et al. 2019, arXiv:1906.04721).
+    pub equalise: bool,
     /// Flash instead of speed: layers of which many weights are zero one by one (single weights, N:M) are packed without
     /// those, wherever that takes less room. They become smaller, not faster: kernels that skip blocks do not run them.
     pub compact: bool,
@@ -321,6 +324,7 @@ impl Default for Quantise {
             samples: 512,
             epochs: 0,
             learning_rate: 2e-4,
+            equalise: false,
             compact: false,
         }
     }

@@ -30,7 +30,7 @@ mod stage;
 mod table;
 
 pub use explain::{LayerError, explain};
-pub use freed::{CORE, FreedInstructions, freed_instructions};
+pub use freed::{FreedInstructions, freed_instructions};
 pub use qat::{Trained, fake_quantisation, train_quantised};
 pub use reconstruct::reconstruct;
 pub use run::{Bench, Keep, Pruned, Step, Watch, prune};
