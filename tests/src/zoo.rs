@@ -68,6 +68,7 @@ pub fn all() -> Vec<Specimen> {
         specimen!("patches", Patches::new(&device), [1, 1, 6, 8], Patches::forward),
         Specimen { indices: Some(8), ..specimen!("words", Words::new(&device), [1, 7], Words::forward) },
         specimen!("stretched", Stretched::new(&device), [1, 3, 4, 5], Stretched::forward),
+        specimen!("split", Split::new(&device), [1, 2, 7, 6], Split::forward),
         specimen!("shuffled", Shuffled::new(&device), [1, 3, 4, 5], Shuffled::forward),
     ]
 }
@@ -244,6 +245,47 @@ impl Shuffled {
         let [batch, ..] = x.dims();
         x.reshape([batch as i32, 1, 6, 9]).pad((1, 0, 0, 2), 0.25)
     }
+}
+
+/// Parts of what a layer yields, of channels and of positions; a gated linear unit.
+#[derive(Module, Debug)]
+struct Split {
+    stem: Conv2d,
+    left: Conv2d,
+    merge: Conv2d,
+    tokens: Linear,
+    gated: Linear,
+}
+
+impl Split {
+    fn new(device: &Device) -> Self {
+        Self {
+            stem: Conv2dConfig::new([2, 8], [3, 3]).with_padding(explicit([1, 1, 1, 1])).init(device),
+            left: Conv2dConfig::new([4, 6], [1, 1]).init(device),
+            merge: Conv2dConfig::new([5, 6], [1, 1]).init(device),
+            tokens: LinearConfig::new(6, 8).init(device),
+            gated: LinearConfig::new(12, 10).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        // The layer yields both halves by itself; of the joined channels, the last five are copied one by one.
+        let [left, right] = halves(relu(self.stem.forward(x)), 1);
+        let x = Tensor::cat(vec![self.left.forward(left), right], 1).narrow(1, 5, 5);
+        let x = relu(self.merge.forward(x));
+        // Rows and columns.
+        let x = x.slice_dim(2, 1..6).slice_dim(3, 2..);
+        let [first, second] = halves(x.flatten::<3>(2, 3).swap_dims(1, 2).narrow(1, 3, 12), 1);
+        let [value, gate] = halves(self.tokens.forward(first + second), 2);
+        let x = (value * sigmoid(gate)).flatten::<2>(1, 2).narrow(1, 12, 12);
+        let [value, gate] = halves(self.gated.forward(x), 1);
+        value * sigmoid(gate)
+    }
+}
+
+/// Both halves along a dimension.
+fn halves<const D: usize>(x: Tensor<D>, dim: usize) -> [Tensor<D>; 2] {
+    x.chunk(2, dim).try_into().expect("the size is even")
 }
 
 /// A vision transformer: patches, positions, two encoder layers that normalise first, the mean of the tokens.

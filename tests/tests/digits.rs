@@ -2,7 +2,8 @@
 
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use digits::{Digits, SIDE};
-use niwaki_compile::{Context, Recipe};
+use niwaki_compile::{Context, Quantise, Recipe, Task, quantise_and_pack};
+use niwaki_graph::Graph;
 use niwaki_pack::artefact::Report;
 use niwaki_tests::{digits_weights, root, trained_digits};
 use niwaki_train::{Device, DynTensor, GraphModule};
@@ -85,4 +86,38 @@ fn weights_load_into_the_native_module() {
     for (a, b) in expected.iter().zip(&captured) {
         assert!((a - b).abs() < 1e-5, "{a} and {b}");
     }
+}
+
+/// Every other channel of two layers is 256 times as large and read with weights as much smaller: the same function, whose
+/// small channels int8 loses, unless weights are equalised.
+#[test]
+fn equalised_weights_survive_int8() {
+    let mut graph = trained_digits();
+    let place = |graph: &Graph, name: &str| {
+        graph.params.iter().position(|param| param.name == name).unwrap_or_else(|| panic!("no parameter {name}"))
+    };
+    // Parameters, how many elements of theirs in a row are of one channel, channels, and the factor.
+    let scaled = [
+        ("depthwise.norm.gamma", 1, 24, 256.0),
+        ("depthwise.norm.beta", 1, 24, 256.0),
+        ("pointwise.conv.weight", 1, 24, 1.0 / 256.0),
+        ("wide.norm.gamma", 1, 48, 256.0),
+        ("wide.norm.beta", 1, 48, 256.0),
+        ("classifier.weight", 10, 48, 1.0 / 256.0),
+    ];
+    for (name, run, channels, factor) in scaled {
+        let at = place(&graph, name);
+        let odd = |at: &usize| at / run % channels % 2 == 1;
+        graph.params[at].data.iter_mut().enumerate().filter(|(at, _)| odd(at)).for_each(|(_, x)| *x *= factor);
+    }
+    let data = digits::split().expect("the data are committed");
+    let quality = |equalise| {
+        let recipe = Quantise { equalise, ..recipe().quantise };
+        let metric = Task::CLASSIFICATION.metric;
+        let packed = quantise_and_pack("digits", &graph, &data, metric, &recipe, [0; 32], &Device::flex());
+        packed.expect("packs").int8_quality
+    };
+    let (plain, equalised) = (quality(false), quality(true));
+    println!("digits with spread channels, int8: {plain:.4}, equalised {equalised:.4}");
+    assert!(plain < 0.9 && equalised > 0.98, "{plain} and {equalised}");
 }

@@ -2,6 +2,7 @@
 //! stages, features, reconstruction, tables; and leaving encoder layers out.
 
 use niwaki_compile::engine::{Amount, Bench, Keep, Row, SavedScores, Stage, freed_instructions, prune, table};
+use niwaki_compile::fit::{Target, Unit};
 use niwaki_compile::{
     Context, DataSet, FineTune, Graph, Importance, Metric, Project, Quantise, Recipe, Samples, Structure, Task,
     quantise_and_pack,
@@ -233,13 +234,20 @@ fn single_zeros_are_packed_compactly() {
 fn groups_free_instructions() {
     let graph = trained_digits();
     let found = niwaki_prune::groups(&graph).expect("valid");
-    let (whole, freed) = freed_instructions(&graph, &found, 4).expect("every operation was measured");
-    assert!((200_000..500_000).contains(&whole), "{whole}");
-    assert_eq!(freed.len(), found.prunable.len());
-    for freed in &freed {
-        assert!(freed.units == 4 && freed.instructions > 0, "{freed:?}");
-        assert!((freed.instructions as u64) < whole / 2, "{freed:?} of {whole}");
+    for (core, kernels, expected) in [("cortex-m4", "dsp", 200_000..500_000), ("cortex-m0", "v6m", 700_000..1_200_000)]
+    {
+        let target = Target::new(core, kernels, Unit::Instructions).expect("there are such kernels");
+        let (whole, freed) = freed_instructions(&graph, &found, 4, &target).expect("every operation was measured");
+        assert!(expected.contains(&whole), "{whole} on {core}");
+        assert_eq!(freed.len(), found.prunable.len());
+        for freed in &freed {
+            assert!(freed.units == 4 && freed.instructions > 0, "{freed:?}");
+            assert!((freed.instructions as u64) < whole / 2, "{freed:?} of {whole}");
+        }
     }
+    let target = Target::new("cortex-m99", "dsp", Unit::Instructions).expect("there are such kernels");
+    let error = freed_instructions(&graph, &found, 4, &target).expect_err("no such core").to_string();
+    assert!(error.contains("cortex-m99"), "{error}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) use spec::{Bench, Kernels, Spec, toml_error};
 use crate::{names, package, toolchain::Need, workplace::Workplace};
 use anyhow::{Context, ensure};
 use std::{
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -47,6 +48,18 @@ pub(crate) struct Place {
     /// There, the line of a GPIO chip that is high during every inference: gpiochip0:17
     #[arg(long, value_name = "CHIP:LINE")]
     pub(crate) trigger: Option<String>,
+    /// On a computer, share large operations among so many threads
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+impl Place {
+    /// What a process is told behind its blob's path.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let trigger = self.trigger.clone().map(|line| ["--trigger".to_string(), line]);
+        let threads = self.threads.map(|count| ["--threads".to_string(), count.to_string()]);
+        trigger.into_iter().chain(threads).flatten().collect()
+    }
 }
 
 /// The boards in this repository.
@@ -101,6 +114,7 @@ impl Board {
     pub(crate) fn at(mut self, place: &Place) -> anyhow::Result<Self> {
         let fits = |runner: &Runner| {
             ((place.host.is_none() && place.trigger.is_none()) || matches!(runner, Runner::Ssh { .. }))
+                && (place.threads.is_none() || runner.is_process())
                 && (place.port.is_none() || runner.is_serial())
                 && (place.volume.is_none() || matches!(runner, Runner::Uf2 { .. }))
         };
@@ -110,6 +124,7 @@ impl Board {
                 ("--port", place.port.is_some()),
                 ("--volume", place.volume.is_some()),
                 ("--trigger", place.trigger.is_some()),
+                ("--threads", place.threads.is_some()),
             ];
             let given = given.iter().find(|(_, given)| *given).map_or("--host", |(option, _)| option);
             let (name, runner) = (self.name(), self.runner_name());
@@ -173,7 +188,9 @@ impl Board {
 
     /// The command that runs a firmware, with the link on its standard input and output.
     pub(crate) fn run_command(&self, firmware: &Path, blob: &Path) -> anyhow::Result<Command> {
-        self.spec.runner.command(self.spec.target.as_deref(), firmware, blob)
+        let mut command = self.spec.runner.command(self.spec.target.as_deref(), firmware, blob)?;
+        command.args(self.place.options());
+        Ok(command)
     }
 }
 

@@ -53,7 +53,8 @@ const ON_DEVICE: &[(&str, &[&str])] = &[
     ("niwaki-blob", &["bytemuck", "crc", "defmt", "heapless", "postcard", "serde"]),
     ("niwaki-link", &["cobs", "crc", "heapless", "postcard", "serde", "thiserror"]),
     ("niwaki-kernels", &["defmt", "heapless"]),
-    ("niwaki", &["defmt", "heapless"]),
+    // rayon-core is optional, for computers with several cores.
+    ("niwaki", &["defmt", "heapless", "rayon-core"]),
     ("niwaki-features", &[]),
 ];
 

@@ -6,6 +6,12 @@ use embedded_io::{Error as _, ErrorKind, Read, Write};
 use niwaki::{Error, Model};
 use niwaki_link::{Device, Handler, Identity, Refusal, Request, Response, name};
 
+/// Threads that a computer has; no microcontroller.
+#[cfg(feature = "process")]
+pub(crate) type Threads = niwaki::Threads;
+#[cfg(not(feature = "process"))]
+pub(crate) type Threads = core::convert::Infallible;
+
 /// Most layers that a board measures one by one.
 pub const MAX_LAYERS: usize = 256;
 
@@ -30,13 +36,30 @@ impl<S: Read + Write, P: OutputPin, C: Counter> Board<S, P, C> {
     ///
     /// # Errors
     /// If the line broke.
-    pub fn serve<const OPS: u32>(mut self, blob: &[u8], arena: &mut [i8]) -> Result<(), S::Error> {
+    pub fn serve<const OPS: u32>(self, blob: &[u8], arena: &mut [i8]) -> Result<(), S::Error> {
+        self.serve_on::<OPS>(blob, arena, None)
+    }
+
+    /// The same, with large operations shared among threads.
+    pub(crate) fn serve_on<const OPS: u32>(
+        mut self,
+        blob: &[u8],
+        arena: &mut [i8],
+        threads: Option<&Threads>,
+    ) -> Result<(), S::Error> {
+        #[cfg(not(feature = "process"))]
+        let _ = threads;
         probe::paint();
         log::start();
         self.serial.write_all(&Device::booted())?;
         let mut layers = [0; MAX_LAYERS];
         let done = Model::<OPS>::read_linked(blob).and_then(|model| {
             let session = model.session_in(arena)?;
+            #[cfg(feature = "process")]
+            let session = match threads {
+                Some(threads) => session.on_threads(threads),
+                None => session,
+            };
             let identity = identify(self.name, &model, &mut self.counter);
             log::ready(&identity);
             let watch = Stopwatch::new(self.counter);

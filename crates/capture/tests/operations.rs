@@ -147,6 +147,38 @@ fn shapes() {
     output reshape_0
     ");
     assert_snapshot!(image(|x| x.clone().slice([0..x.dims()[0], 0..2])), @"output conv");
+    assert_snapshot!(image(|x| x.narrow(1, 1, 1)), @r"
+    slice_0 = slice(conv) axis=0 indices=1..2 [1, 6, 8]
+    output slice_0
+    ");
+    assert_snapshot!(image(|x| x.clone().slice([0..x.dims()[0], 0..2, 1..4, 2..8])), @r"
+    slice_0 = slice(conv) axis=1 indices=1..4 [2, 3, 8]
+    slice_1 = slice(slice_0) axis=2 indices=2..8 [2, 3, 6]
+    output slice_1
+    ");
+    assert_snapshot!(image(|x| x.slice_dim(2, -2..)), @r"
+    slice_0 = slice(conv) axis=1 indices=4..6 [2, 2, 8]
+    output slice_0
+    ");
+    assert_snapshot!(image(|x| Tensor::cat(x.chunk(2, 1).into_iter().rev().collect(), 1)), @r"
+    slice_0 = slice(conv) axis=0 indices=0..1 [1, 6, 8]
+    slice_1 = slice(conv) axis=0 indices=1..2 [1, 6, 8]
+    concat_0 = concat(slice_1, slice_0) axis=0 [2, 6, 8]
+    output concat_0
+    ");
+    assert_snapshot!(image(|x| Tensor::cat(x.split(5, 3).into_iter().rev().collect(), 3)), @r"
+    slice_0 = slice(conv) axis=2 indices=0..5 [2, 6, 5]
+    slice_1 = slice(conv) axis=2 indices=5..8 [2, 6, 3]
+    concat_0 = concat(slice_1, slice_0) axis=2 [2, 6, 8]
+    output concat_0
+    ");
+    assert_snapshot!(image(|x| Tensor::cat(x.split_with_sizes(vec![1, 2, 3], 2).into_iter().rev().collect(), 2)), @r"
+    slice_0 = slice(conv) axis=1 indices=0..1 [2, 1, 8]
+    slice_1 = slice(conv) axis=1 indices=1..3 [2, 2, 8]
+    slice_2 = slice(conv) axis=1 indices=3..6 [2, 3, 8]
+    concat_0 = concat(slice_2, slice_1, slice_0) axis=1 [2, 6, 8]
+    output concat_0
+    ");
     assert_snapshot!(image(|x| Tensor::cat(vec![x.clone(), relu(x.clone()), x], 2)), @r"
     relu_0 = relu(conv) Relu [2, 6, 8]
     concat_0 = concat(conv, relu_0, conv) axis=1 [2, 18, 8]

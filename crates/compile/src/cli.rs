@@ -1,7 +1,10 @@
 //! The command line of a model's binary.
 
 use crate::{
-    CompileError, Context, Importance, Pace, Project, Prune, Recipe, Share, Structure, fit_cli::FitStep, street, study,
+    CompileError, Context, Importance, Pace, Project, Prune, Recipe, Share, Structure,
+    fit::{Target, Unit},
+    fit_cli::FitStep,
+    street, study,
 };
 use burn::module::Module;
 use clap::{Args, Parser, Subcommand};
@@ -75,6 +78,12 @@ struct PruneArgs {
     /// Only show the coupled groups, what each frees, what stays and why, and what would leave, layer by layer.
     #[arg(long)]
     dry_run: bool,
+    /// For the dry run: the core that instructions are predicted for, as board.toml names it.
+    #[arg(long, default_value = "cortex-m4", requires = "dry_run")]
+    core: String,
+    /// For the dry run: its kernels, as board.toml names them.
+    #[arg(long, default_value = "dsp", requires = "dry_run")]
+    kernels: String,
     /// Only measure what pruning each layer alone does to the loss, and save the curves.
     #[arg(long, conflicts_with = "dry_run")]
     sensitivity: bool,
@@ -197,8 +206,8 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             Ok(files(street::train(project, &mut context, install)?))
         }
         Command::Prune(args) => {
-            let PruneArgs { common, epochs, what, install, dry_run, sensitivity, table, importances, structures, left } =
-                *args;
+            let PruneArgs { common, epochs, what, install, dry_run, core, kernels, .. } = *args;
+            let PruneArgs { sensitivity, table, importances, structures, left, .. } = *args;
             let mut context = context(project, common)?;
             context.recipe.fine_tune.epochs = epochs.unwrap_or(context.recipe.fine_tune.epochs);
             what.change(&mut context.recipe.prune);
@@ -206,7 +215,8 @@ fn run<M: Module>(project: &Project<M>, command: Command) -> Result<String, Comp
             let wrong = |reason| CompileError::Recipe { path: command_line(), reason };
             context.recipe.check().map_err(wrong)?;
             if dry_run {
-                return Ok(study::dry_run(project, &mut context)?.to_string());
+                let target = Target::new(&core, &kernels, Unit::Instructions)?;
+                return Ok(study::dry_run(project, &mut context, &target)?.to_string());
             }
             if sensitivity {
                 return Ok(study::sensitivity(project, &mut context)?.to_string());

@@ -7,7 +7,7 @@ use niwaki_graph::{Graph, fold_batch_norm};
 use niwaki_pack::artefact::{EvalSet, Layer};
 use niwaki_plan::Plan;
 use niwaki_prune::silence_dead;
-use niwaki_quantise::{Method, QuantisedGraph, Range, quantise};
+use niwaki_quantise::{Method, QuantisedGraph, Range, equalise, quantise};
 use niwaki_train::{GraphModule, Metric};
 
 /// Samples per batch where none are learnt from.
@@ -47,12 +47,7 @@ pub fn quantise_and_pack(
     recipe_hash: [u8; 32],
     device: &Device,
 ) -> Result<Int8, CompileError> {
-    // What is dead must neither widen a range nor leave the rounding of its constants behind: then int8 with and without
-    // dead channels is the same, bit for bit.
-    let (live, full) = silence_dead(graph)?;
-    let folded = fold_batch_norm(&full);
-    let ranges = calibrated_ranges(&fold_batch_norm(&live), data, recipe, device)?;
-    let quantised = quantise(&folded, &ranges)?;
+    let quantised = calibrated(graph, data, recipe, device)?;
     let plan = niwaki_plan::plan(&quantised)?;
     let blob = niwaki_pack::pack(&plan, name, recipe_hash)?;
     let blob = if recipe.compact { niwaki_pack::compact(&blob).map_err(niwaki_pack::PackError::Write)? } else { blob };
@@ -61,18 +56,25 @@ pub fn quantise_and_pack(
     let more = data.more.iter().map(quality).collect::<Result<_, CompileError>>()?;
     let int8_quality = (metric.measure)(&outputs, &data.test);
     let arena_bytes = niwaki::arena_bytes(&blob);
-    let (parameters, macs) = (folded.parameter_count(), folded.total_macs());
+    let (parameters, macs) = (quantised.graph.parameter_count(), quantised.graph.total_macs());
     Ok(Int8 { layers: niwaki_pack::layers(&plan), eval, parameters, macs, arena_bytes, int8_quality, more, blob })
 }
 
-/// Calibrates a graph without batch normalisation and quantises it.
+/// Silences dead channels, folds batch normalisation, equalises where the recipe asks for it, calibrates and quantises.
 pub(crate) fn calibrated(
-    folded: &Graph,
+    graph: &Graph,
     data: &DataSet,
     recipe: &Quantise,
     device: &Device,
 ) -> Result<QuantisedGraph, CompileError> {
-    Ok(quantise(folded, &calibrated_ranges(folded, data, recipe, device)?)?)
+    // What is dead must neither widen a range nor leave the rounding of its constants behind: then int8 with and without
+    // dead channels is the same, bit for bit.
+    let (live, full) = silence_dead(graph)?;
+    let [live, full] = [live, full].map(|graph| {
+        let folded = fold_batch_norm(&graph);
+        if recipe.equalise { equalise(&folded) } else { folded }
+    });
+    Ok(quantise(&full, &calibrated_ranges(&live, data, recipe, device)?)?)
 }
 
 /// The range of every value of a graph without batch normalisation.

@@ -1,17 +1,18 @@
 //! What a model's command line shows without pruning for good: a dry run, sensitivity, tables, quantisation errors.
 
 use crate::engine::{self, Amount, Cell, Keep, LayerError, Row, Stage};
-use crate::{CompileError, Context, Project, street};
+use crate::{CompileError, Context, Project, fit::Target, hash, street};
 use burn::module::Module;
 use niwaki_graph::Graph;
 use niwaki_prune::{Curves, Importance, Report, Structure, groups, live_macs, lossless, sites};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// What could be pruned, and what the recipe's first stage would remove in one step.
+/// What could be pruned, what that saves on a core, and what the recipe's first stage would remove in one step.
 pub(crate) fn dry_run<M: Module>(
     project: &Project<M>,
     context: &mut Context,
+    target: &Target,
 ) -> Result<serde_json::Value, CompileError> {
     let data = (project.data)().map_err(CompileError::Data)?;
     let (unpruned, _) = street::trained(project, context, &data)?;
@@ -30,8 +31,8 @@ pub(crate) fn dry_run<M: Module>(
         dead.silent, dead.constant
     );
     eprintln!("coupled groups:\n{coupled}");
-    let (instructions, freed) = engine::freed_instructions(&start, &coupled, tile)?;
-    eprintln!("instructions on {}, predicted: {instructions}; of these would leave", engine::CORE);
+    let (instructions, freed) = engine::freed_instructions(&start, &coupled, tile, target)?;
+    eprintln!("instructions on {}, predicted: {instructions}; of these would leave", target.core);
     for freed in &freed {
         let percent = 100.0 * freed.instructions as f64 / instructions.max(1) as f64;
         eprintln!("  with {} units of {}: {} ({percent:.1} %)", freed.units, freed.group, freed.instructions);
@@ -54,7 +55,7 @@ pub(crate) fn dry_run<M: Module>(
     eprintln!("\n{report}");
     let (before, after) = (live_macs(&unpruned), live_macs(&pruned.graph));
     eprintln!("multiply-accumulates by weights that are not zero: {before} -> {after}");
-    let freed = serde_json::json!({ "core": engine::CORE, "before": instructions, "groups": freed });
+    let freed = serde_json::json!({ "core": target.core, "before": instructions, "groups": freed });
     Ok(serde_json::json!({
         "groups": coupled, "instructions": freed, "report": report, "live_macs": [before, after]
     }))
@@ -91,7 +92,7 @@ pub(crate) fn sensitivity<M: Module>(
     let data = (project.data)().map_err(CompileError::Data)?;
     let (unpruned, _) = street::trained(project, context, &data)?;
     let stage = first_stage(context)?;
-    let key = street::keyed(&street::recipe_hash(project, context, &unpruned, &data));
+    let key = hash::keyed(&hash::recipe_hash(project, context, &unpruned, &data));
     let file = context.out.join("sensitivity.json");
     let stored = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<SavedCurves>(&bytes).ok());
     let saved = match stored.filter(|saved| saved.key == key) {
@@ -135,7 +136,7 @@ pub(crate) fn table<M: Module>(
     let template = first_stage(context)?;
     // Each stop goes on from the one before, so none may be undone; and scores of one stop are not those of another.
     (context.recipe.prune.floor, context.recipe.prune.scores) = (None, None);
-    let key = street::keyed(&street::recipe_hash(project, context, &unpruned, &data));
+    let key = hash::keyed(&hash::recipe_hash(project, context, &unpruned, &data));
     let folder = context.out.clone();
     let quantise = context.recipe.quantise.clone();
     let mut rows = Vec::new();

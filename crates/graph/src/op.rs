@@ -157,6 +157,15 @@ pub enum Op {
         /// The axis that grows.
         axis: usize,
     },
+    /// The indices from `start` up to `end` of an axis.
+    Slice {
+        /// The axis that shrinks.
+        axis: usize,
+        /// The first index that stays.
+        start: usize,
+        /// The first behind it that does not.
+        end: usize,
+    },
     /// Maximum over windows.
     MaxPool(Pool),
     /// Average over windows.
@@ -247,6 +256,7 @@ impl Op {
             Op::Binary(Binary::Sub) => "sub",
             Op::Binary(Binary::Mul) => "mul",
             Op::Concat { .. } => "concat",
+            Op::Slice { .. } => "slice",
             Op::MaxPool(_) => "max_pool",
             Op::AvgPool(_) => "avg_pool",
             Op::GlobalAvgPool { .. } => "global_avg_pool",

@@ -39,6 +39,12 @@ impl Op {
             Op::Unary(_) => Ok(x.to_vec()),
             Op::Binary(Binary::Add | Binary::Sub | Binary::Mul) => broadcast(x, inputs[1]),
             Op::Concat { axis } => concat_shape(*axis, inputs),
+            Op::Slice { axis, start, end } if start < end && x.get(*axis).is_some_and(|size| end <= size) => {
+                let mut shape = x.to_vec();
+                shape[*axis] = end - start;
+                Ok(shape)
+            }
+            Op::Slice { axis, start, end } => Err(format!("indices {start} to {end} of axis {axis}, input {x:?}")),
             Op::MaxPool(pool) | Op::AvgPool(pool) => pool_shape(pool, x),
             Op::GlobalAvgPool { keep_dims } if !x.is_empty() => {
                 let rest = if *keep_dims { x.len() - 1 } else { 0 };

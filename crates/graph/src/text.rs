@@ -50,6 +50,7 @@ impl Graph {
             Op::BatchNorm(norm) => format!(" gamma={} epsilon={}", param(norm.gamma), norm.epsilon),
             Op::Unary(unary) => format!(" {unary:?}"),
             Op::Concat { axis } | Op::Softmax { axis } => format!(" axis={axis}"),
+            Op::Slice { axis, start, end } => format!(" axis={axis} indices={start}..{end}"),
             Op::MaxPool(pool) => {
                 format!(" kernel={:?} stride={:?} padding={:?}", pool.kernel, pool.stride, pool.padding)
             }

@@ -13,6 +13,7 @@ extern crate std;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+pub mod bands;
 mod compact;
 mod dispatch;
 #[cfg(niwaki_dsp)]

@@ -4,6 +4,7 @@ mod layer;
 mod movement;
 mod place;
 mod product;
+mod slice;
 
 use crate::{
     Kernel, Plan, PlanError, Window,
@@ -85,6 +86,7 @@ impl Lowering<'_> {
             // Put where it is read, in the order that is wanted there.
             Op::Constant(_) => Ok(()),
             Op::Concat { axis } => self.concat(&context, *axis),
+            Op::Slice { axis, start, end } => self.slice(&context, *axis, *start..*end),
             Op::MaxPool(pool) => {
                 let geometry = Geometry::of_pool(&node.name, pool)?;
                 // A window that is all padding has no maximum: the graph would yield minus infinity.

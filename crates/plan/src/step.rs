@@ -51,6 +51,11 @@ pub struct Window {
     pub padding: [usize; 2],
 }
 
+impl Window {
+    /// One tap, without padding.
+    pub(crate) const ONE: Self = Self { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], padding: [0, 0] };
+}
+
 /// What a step computes, with its parameters in the order that kernels read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kernel {

@@ -40,7 +40,8 @@ impl Constants {
                 x.iter().zip(other).map(|(a, b)| binary(*function, *a, *b)).collect()
             }
             Op::Concat { axis: 0 } => node.inputs.iter().flat_map(|id| self.0[id.0].iter().copied()).collect(),
-            Op::MaxPool(_) | Op::GlobalAvgPool { .. } => x.clone(),
+            Op::Slice { axis: 0, start, end } => x[*start..*end].to_vec(),
+            Op::Slice { .. } | Op::MaxPool(_) | Op::GlobalAvgPool { .. } => x.clone(),
             Op::AvgPool(pool) => {
                 let bordered = pool.count_include_pad && pool.padding.iter().any(|pair| *pair != [0, 0]);
                 x.iter().map(|c| c.filter(|c| !bordered || *c == 0.0)).collect()

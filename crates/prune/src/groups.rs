@@ -60,7 +60,7 @@ pub struct Unit {
     pub(crate) class: Atom,
 }
 
-/// Units that touch the same axes of the same parameters, in the order of their channels.
+/// Units that touch the same axes of the same parameters and pass the same slices, in the order of their channels.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
     /// Unique in the graph: the producers' names, joined by `+`.
@@ -95,7 +95,7 @@ pub struct Groups {
 
 /// Finds the coupled groups of a graph.
 ///
-/// Residual adds, gates, concatenation, depthwise and grouped convolutions, normalisation, attention heads, flattening
+/// Residual adds, gates, concatenation, slices, depthwise and grouped convolutions, normalisation, attention heads, flattening
 /// into linear layers, transposes, padding, constants and shared parameters are followed. Channels that reach the graph's
 /// inputs or outputs, that a softmax or layer normalisation normalises over, that a product of values sums over, or that
 /// cannot be followed, are listed as frozen.
@@ -115,7 +115,8 @@ pub(crate) fn from_trace(graph: &Graph, trace: &Trace) -> Groups {
         }
     }
     let freed = cost::freed(graph, trace);
-    let mut candidates: BTreeMap<Signature, Vec<Unit>> = BTreeMap::new();
+    // One unit of every group stays, so no slice that tells groups apart ends up empty.
+    let mut candidates: BTreeMap<(Signature, BTreeSet<usize>), Vec<Unit>> = BTreeMap::new();
     let mut frozen: BTreeMap<(Signature, String), usize> = BTreeMap::new();
     for (class, slices) in slices {
         let mut signature: Signature = slices.iter().map(|slice| (slice.param, slice.axis)).collect();
@@ -130,14 +131,18 @@ pub(crate) fn from_trace(graph: &Graph, trace: &Trace) -> Groups {
             None => {
                 let freed = freed.get(&class).copied().unwrap_or_default();
                 let unit = Unit { slices, parameters: freed.parameters, macs: freed.macs, class };
-                candidates.entry(signature).or_default().push(unit);
+                let passes = trace.slices.get(&class).cloned().unwrap_or_default();
+                candidates.entry((signature, passes)).or_default().push(unit);
             }
         }
     }
+    let candidates = candidates.into_iter().map(|((signature, _), units)| (signature, units));
     // A single unit is all there is: nothing would be left.
-    let (single, several): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(_, units)| units.len() == 1);
+    let (single, several): (Vec<_>, Vec<_>) = candidates.partition(|(_, units)| units.len() == 1);
     let alone = "is one unit: all of its channels are coupled with each other, or it has only one";
-    frozen.extend(single.into_iter().map(|(signature, _)| ((signature, alone.into()), 1)));
+    for (signature, _) in single {
+        *frozen.entry((signature, alone.into())).or_default() += 1;
+    }
     Groups { prunable: name_groups(graph, trace, several), frozen: name_frozen(graph, trace, frozen) }
 }
 

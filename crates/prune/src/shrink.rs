@@ -66,6 +66,11 @@ impl Cut<'_> {
                     *size = self.size(graph, node.output, dim);
                 }
             }
+            Op::Slice { axis, start, end } => {
+                if let Some(atoms) = self.trace.atoms(node.inputs[0], *axis) {
+                    (*start, *end) = (self.count(&atoms[..*start]), self.count(&atoms[..*end]));
+                }
+            }
             Op::Pad { padding, .. } => {
                 for (dim, [before, after]) in padding.iter_mut().enumerate() {
                     if let Some(atoms) = self.trace.atoms(node.output, dim) {

@@ -29,7 +29,12 @@ pub(crate) fn assign(graph: &Graph, ranges: &[Range]) -> Result<Vec<Quantisation
     for node in &graph.nodes {
         let moves = matches!(
             node.op,
-            Op::MaxPool(_) | Op::Reshape { .. } | Op::Transpose { .. } | Op::Concat { .. } | Op::Pad { .. }
+            Op::MaxPool(_)
+                | Op::Reshape { .. }
+                | Op::Transpose { .. }
+                | Op::Concat { .. }
+                | Op::Slice { .. }
+                | Op::Pad { .. }
         );
         if moves {
             node.inputs.iter().for_each(|input| classes.join(*input, node.output));
@@ -67,9 +72,9 @@ fn pin_softmax(graph: &Graph, classes: &mut Classes, values: &mut [Quantisation]
         let root = classes.root(node.output.0);
         let others = graph.nodes.iter().filter(|other| !std::ptr::eq(*other, node));
         // A class that something else writes into keeps the common range; planning rescales the softmax then.
-        let alone = others
-            .filter(|other| classes.root(other.output.0) == root)
-            .all(|other| matches!(other.op, Op::Reshape { .. } | Op::Transpose { .. } | Op::MaxPool(_)));
+        let alone = others.filter(|other| classes.root(other.output.0) == root).all(|other| {
+            matches!(other.op, Op::Reshape { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::MaxPool(_))
+        });
         if alone {
             (0..values.len()).filter(|value| classes.root(*value) == root).for_each(|value| {
                 values[value] = Quantisation::PROBABILITY;

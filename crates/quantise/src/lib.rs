@@ -6,9 +6,11 @@
 
 mod calibrate;
 mod classes;
+mod equalise;
 mod weights;
 
 pub use calibrate::{Calibration, Method, Range};
+pub use equalise::equalise;
 pub use weights::QuantisedWeights;
 
 use niwaki_graph::{Graph, Op, ValueId};

@@ -2,6 +2,7 @@
 
 use crate::{Quantisation, QuantiseError};
 use niwaki_graph::{Conv, Graph, Linear, Op};
+use std::ops::Range;
 
 /// Largest magnitude of a bias in accumulator units: leaves room for the products in 32 bits.
 const MAX_BIAS: f64 = (1u32 << 29) as f64;
@@ -19,6 +20,18 @@ pub struct QuantisedWeights {
     pub scales: Vec<f64>,
     /// In steps of `input scale * weight scale`, with `-input_zero_point * sum(weights)` added.
     pub bias: Vec<i32>,
+}
+
+impl QuantisedWeights {
+    /// Those of some of the outputs.
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        let inner = self.data.len() / self.bias.len();
+        Self {
+            data: self.data[rows.start * inner..rows.end * inner].to_vec(),
+            scales: self.scales[rows.clone()].to_vec(),
+            bias: self.bias[rows].to_vec(),
+        }
+    }
 }
 
 /// Quantises a node's weights; `None` for nodes without.

@@ -21,6 +21,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "threads")]
+extern crate std;
+
 mod arena;
 mod error;
 mod include;
@@ -29,6 +32,8 @@ mod observe;
 mod quantise;
 mod session;
 mod summary;
+#[cfg(feature = "threads")]
+mod threads;
 
 pub use arena::Arena;
 pub use error::Error;
@@ -41,3 +46,5 @@ pub use observe::Observer;
 pub use quantise::Quantisation;
 pub use session::Session;
 pub use summary::Summary;
+#[cfg(feature = "threads")]
+pub use threads::Threads;

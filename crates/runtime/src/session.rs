@@ -11,6 +11,8 @@ use niwaki_kernels::{Isa, Operands};
 pub struct Session<'s, const OPS: u32> {
     model: &'s Model<'s, OPS>,
     arena: &'s mut [i8],
+    #[cfg(feature = "threads")]
+    threads: Option<&'s crate::Threads>,
 }
 
 impl<'s, const OPS: u32> Session<'s, OPS> {
@@ -22,7 +24,19 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
         let available = arena.len();
         let too_small = Error::ArenaTooSmall { needed, available };
         let arena = arena.get_mut(..needed).ok_or(too_small)?;
-        Ok(Self { model, arena })
+        Ok(Self {
+            model,
+            arena,
+            #[cfg(feature = "threads")]
+            threads: None,
+        })
+    }
+
+    /// Shares large operations among threads from now on, instead of running all on the caller's. Outputs are the same
+    /// bytes.
+    #[cfg(feature = "threads")]
+    pub fn on_threads(self, threads: &'s crate::Threads) -> Self {
+        Self { threads: Some(threads), ..self }
     }
 
     /// The model.
@@ -107,6 +121,10 @@ impl<'s, const OPS: u32> Session<'s, OPS> {
             (_, true) => Operands::InPlace,
             (_, false) => Operands::One(read(record.inputs[0])?),
         };
+        #[cfg(feature = "threads")]
+        if let Some(threads) = self.threads {
+            return threads.run::<OPS>(&op, operands, output, scratch).then_some((kind, output));
+        }
         let done = niwaki_kernels::run::<OPS>(Isa::current(), &op, operands, output, scratch);
         done.then_some((kind, output))
     }

@@ -92,6 +92,7 @@ impl GraphModule {
             Op::BatchNorm(norm) => map_rank!(x, x => self.batch_norm(norm, x)),
             Op::Unary(function) => map_rank!(x, x => unary(*function, x)),
             Op::Binary(function) => binary(*function, x, operands.remove(0)),
+            Op::Slice { axis, start, end } => map_rank!(x, x => x.narrow(axis + 1, *start, end - start)),
             Op::MaxPool(pool) => max_pool(pool, x),
             Op::AvgPool(pool) => avg_pool(pool, x),
             Op::GlobalAvgPool { keep_dims } => global_avg_pool(x, *keep_dims),

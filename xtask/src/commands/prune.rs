@@ -1,6 +1,7 @@
 //! `prune`: prunes a model, fine-tunes it, and leaves both float networks; or shows what could be pruned.
 
 use crate::{
+    board::Board,
     model::{Model, ModelArgs},
     output,
     workplace::Workplace,
@@ -54,6 +55,9 @@ pub(crate) struct Args {
     /// Only show the coupled groups, what each frees, what stays and why, and what would leave
     #[arg(long)]
     dry_run: bool,
+    /// For the dry run: the board whose core's instructions are predicted [default: a Cortex-M4]
+    #[arg(long, requires = "dry_run")]
+    board: Option<String>,
     /// Only measure what pruning each layer alone does to the loss, and save the curves
     #[arg(long)]
     sensitivity: bool,
@@ -106,7 +110,12 @@ impl Args {
 
 pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let model = Model::find(work, &args.model.model)?;
-    let result = model.step_with(work, "prune", &args.model, &args.passed_on())?;
+    let mut passed_on = args.passed_on();
+    if let Some(name) = &args.board {
+        let board = Board::find(work, name)?.spec;
+        passed_on.extend(["--core".into(), board.core, "--kernels".into(), board.kernels.to_string()]);
+    }
+    let result = model.step_with(work, "prune", &args.model, &passed_on)?;
     // What it wrote, and what it found, has been said.
     output::result(work, &result, String::new)
 }

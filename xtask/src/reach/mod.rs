@@ -80,10 +80,8 @@ pub(crate) fn reach(board: &Board, firmware: &Path, blob: &Path) -> anyhow::Resu
         }
         Runner::Ssh { host, .. } => {
             let host = host_of(board, host.as_deref())?;
-            let mut reached = process(
-                &mut ssh::command(host, firmware, blob, board.place.trigger.as_deref())?,
-                &format!("ssh ({host})"),
-            )?;
+            let mut reached =
+                process(&mut ssh::command(host, firmware, blob, &board.place)?, &format!("ssh ({host})"))?;
             // What was copied there is removed when the program there has ended.
             reached.way.patience = Duration::from_secs(3);
             Ok(reached)

@@ -1,6 +1,6 @@
 //! A board that is another computer.
 
-use crate::reach::run;
+use crate::{board::Place, reach::run};
 use anyhow::ensure;
 use std::{path::Path, process::Command};
 
@@ -8,12 +8,12 @@ use std::{path::Path, process::Command};
 const OPTIONS: [&str; 4] = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"];
 
 /// Copies firmware and blob to a new folder there, and gives the command that runs them. The folder goes when that ends.
-/// The GPIO line `trigger`, if there is one, is high during every inference.
-pub(crate) fn command(host: &str, firmware: &Path, blob: &Path, trigger: Option<&str>) -> anyhow::Result<Command> {
+/// They get what `place` says of triggers and threads.
+pub(crate) fn command(host: &str, firmware: &Path, blob: &Path, place: &Place) -> anyhow::Result<Command> {
     // It goes into a command line.
     let is_line = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == ':');
-    ensure!(trigger.is_none_or(is_line), "--trigger is a GPIO chip and a line of it: gpiochip0:17");
-    let trigger = trigger.map(|line| format!(" --trigger {line}")).unwrap_or_default();
+    ensure!(place.trigger.as_deref().is_none_or(is_line), "--trigger is a GPIO chip and a line of it: gpiochip0:17");
+    let options: String = place.options().iter().map(|option| format!(" {option}")).collect();
     ensure!(!host.starts_with('-') && !host.is_empty(), "\"{host}\" is no name of a computer");
     let remedy = format!("try `ssh {host}`: it must work without a question (`ssh-copy-id {host}` copies your key)");
     let mut make = Command::new("ssh");
@@ -32,7 +32,7 @@ pub(crate) fn command(host: &str, firmware: &Path, blob: &Path, trigger: Option<
     let mut command = Command::new("ssh");
     command.args(OPTIONS).args(["-T", host]);
     // The program ends when its input does: when this side goes away.
-    let program = format!("{folder}/firmware {folder}/model.nwk{trigger}");
+    let program = format!("{folder}/firmware {folder}/model.nwk{options}");
     command.arg(format!("trap 'rm -rf {folder}' EXIT; chmod +x {folder}/firmware; {program}"));
     Ok(command)
 }

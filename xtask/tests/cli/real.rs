@@ -117,7 +117,8 @@ const SCP: &str =
 fn a_raspberry_pi_is_reached_with_ssh() {
     let model = FakeModel::new("ssh").packed();
     let programs = StandIns::new(&[("ssh", SSH), ("scp", SCP)]);
-    let arguments = ["run", model.path(), "--board", "raspberry-pi", "--host", "pi@stand-in", "--json"];
+    let arguments =
+        ["run", model.path(), "--board", "raspberry-pi", "--host", "pi@stand-in", "--threads", "2", "--json"];
     let result = json(&mut programs.xtask(&arguments));
     assert_eq!((&result["emulated"], &result["silicon"]), (&false.into(), &false.into()), "{result}");
     assert_eq!(result["board"], "raspberry-pi:ssh");
@@ -128,6 +129,7 @@ fn a_raspberry_pi_is_reached_with_ssh() {
         assert!(count["total"].as_u64().is_some_and(|total| total > 0), "{result}");
     }
     let said = programs.said("ssh.said");
+    assert!(said.contains("model.nwk --threads 2"), "{said}");
     assert!(said.lines().all(|line| line.contains("BatchMode=yes") && line.contains("pi@stand-in")), "{said}");
     // What was copied there is gone.
     let folders: Vec<&str> = said.split_whitespace().filter_map(|word| word.strip_suffix("/model.nwk")).collect();
@@ -143,7 +145,7 @@ fn a_raspberry_pi_is_reached_with_ssh() {
 }
 
 #[test]
-fn a_trigger_that_is_not_there_is_told() {
+fn triggers_and_threads_that_cannot_be_are_told() {
     let model = FakeModel::new("ssh-trigger").packed();
     let programs = StandIns::new(&[("ssh", SSH), ("scp", SCP)]);
     let run = |board: &str, more: &[&str]| {
@@ -154,6 +156,8 @@ fn a_trigger_that_is_not_there_is_told() {
     assert!(message.contains("it said: the trigger gpiochip999:17 cannot be used: "), "{message}");
     let message = run("raspberry-pi", &["--host", "pi@stand-in", "--trigger", "17; reboot"]);
     assert_eq!(message, "--trigger is a GPIO chip and a line of it: gpiochip0:17");
+    let message = run("mps2-an386", &["--threads", "2"]);
+    assert_eq!(message, "--threads means nothing to mps2-an386, which is run by QEMU (mps2-an386)");
     let message = run("mps2-an386", &["--trigger", "gpiochip0:17"]);
     assert_eq!(message, "--trigger means nothing to mps2-an386, which is run by QEMU (mps2-an386)");
 }

@@ -9,7 +9,7 @@ fn main() {}
 #[cortex_m_rt::entry]
 fn main() -> ! {
     use any_core::{Machine, exit, print};
-    use niwaki_kernels::{Isa, problem};
+    use niwaki_kernels::{ALL_OPS, Isa, problem};
 
     /// Problems that differ are named, up to this many.
     const NAMED: usize = 10;
@@ -17,8 +17,9 @@ fn main() -> ! {
     let Some(mut machine) = Machine::take() else { exit(false) };
     machine.make_heap();
     machine.trap_unaligned();
-    let (mut solved, mut wrong) = (0, 0);
+    let (mut solved, mut wrong, mut kinds) = (0, 0, 0);
     for problem in problem::all(1) {
+        kinds |= problem.kind.bit();
         for isa in Isa::AVAILABLE {
             solved += 1;
             if let Err(difference) = problem.check(*isa) {
@@ -30,5 +31,8 @@ fn main() -> ! {
         }
     }
     print(format_args!("{:?}: {solved} problems, {wrong} wrong", Isa::CURRENT));
-    exit(wrong == 0 && solved > 1000)
+    if kinds != ALL_OPS {
+        print(format_args!("kinds without a problem: {:#x}", ALL_OPS & !kinds));
+    }
+    exit(wrong == 0 && solved > 1000 && kinds == ALL_OPS)
 }

@@ -224,3 +224,16 @@ pub(crate) fn visit(blob: &Blob<'_>) {
     assert!(blob.records().iter().all(|record| blob.op(record).is_some()));
     std::hint::black_box((blob.crc(), blob.op_set(), blob.scratch_bytes(), blob.bytes().len()));
 }
+
+/// A change of a record.
+pub(crate) type Change = fn(&mut OpRecord);
+
+/// Every kind with every change is rejected.
+pub(crate) fn refuses(kinds: &[OpKind], changes: &[(&str, Change)]) {
+    for kind in kinds {
+        for (name, change) in changes {
+            let found = changed(*kind, change).err();
+            assert_eq!(found, rejected(ReadError::Op { index: 0 }), "{kind:?}: {name}");
+        }
+    }
+}

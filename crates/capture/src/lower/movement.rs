@@ -1,4 +1,4 @@
-//! Lowering of operations that move elements: reshape, permutations, concatenation, padding.
+//! Lowering of operations that move elements: reshape, permutations, concatenation, slices, padding.
 
 use super::{Lowering, Problem, Result, Slot};
 use burn_ir::{
@@ -22,6 +22,7 @@ impl Lowering<'_> {
             Ir::Expand(d) => Err(Problem::Broadcast(d.input.shape.to_vec(), d.out.shape.to_vec())),
             Ir::Cast(d) if d.input.dtype == d.out.dtype => Ok(self.slot(&d.input).clone()),
             Ir::Slice(d) if takes_all(d) => Ok(self.slot(&d.tensor).clone()),
+            Ir::Slice(d) => self.lower_slice(d),
             Ir::RepeatDim(d) if d.times == 1 => Ok(self.slot(&d.tensor).clone()),
             _ => Err(Problem::NoCounterpart),
         }
@@ -86,6 +87,26 @@ impl Lowering<'_> {
             return Err(Problem::MixesBatch);
         }
         self.emit(Op::Transpose { perm: axes[1..].iter().map(|axis| axis - 1).collect() }, &[value], out)
+    }
+
+    /// One operation per axis that shrinks.
+    fn lower_slice(&mut self, d: &SliceOpIr) -> Result<Slot> {
+        let mut value = self.value(&d.tensor)?;
+        if d.ranges.iter().any(|range| range.step != 1) {
+            return Err(Problem::NoCounterpart);
+        }
+        if d.tensor.shape.first() != d.out.shape.first() {
+            return Err(Problem::MixesBatch);
+        }
+        for (dim, range) in d.ranges.iter().enumerate() {
+            let (size, count) = (d.tensor.shape[dim], d.out.shape[dim]);
+            if count < size {
+                // From the end where negative.
+                let start = if range.start < 0 { range.start + size as isize } else { range.start } as usize;
+                value = self.push(Op::Slice { axis: dim - 1, start, end: start + count }, &[value], &d.out)?;
+            }
+        }
+        Ok(Slot::Value(value))
     }
 
     fn lower_concat(&mut self, d: &CatOpIr) -> Result<Slot> {

@@ -117,7 +117,7 @@ fn alternative(operation: &str) -> &'static str {
             "float inputs and outputs: look up or rank outside of the model"
         }
         "Attention" | "Matmul" => "`MultiHeadAttention`, or `Linear` with the weight on the right",
-        "Slice" | "Unfold" | "Unfold4d" => "a strided convolution or pooling; two layers in place of one that is split",
+        "Slice" | "Unfold" | "Unfold4d" => "a slice with steps of 1; a strided convolution or pooling",
         "Flip" | "RepeatDim" | "Expand" | "Scatter" | "SliceAssign" => "`cat`, `reshape` or `swap_dims`",
         "MaxPool1dWithIndices" | "MaxPool2dWithIndices" => "`MaxPool1d` or `MaxPool2d`, without indices",
         "MaskFill" => "sequences of one length, without a mask; or `relu`, `leaky_relu` or `clamp` in its place",
@@ -136,7 +136,7 @@ fn alternative(operation: &str) -> &'static str {
         _ => {
             "conv1d, conv2d, linear, batch and layer norm, attention, embedding, relu, clamp, sigmoid, tanh, gelu, \
              leaky_relu, hard_sigmoid, hard_swish, add, sub, mul, matmul, cat, max, average and adaptive pooling, \
-             mean_dim, reshape, permute, pad, softmax"
+             mean_dim, reshape, permute, slice, pad, softmax"
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::qat::fake_quantisation;
 use crate::{CompileError, DataSet, Quantise, stages::calibrated};
 use burn::tensor::Device;
-use niwaki_graph::{Graph, fold_batch_norm};
+use niwaki_graph::Graph;
 use niwaki_quantise::fused_output;
 use niwaki_train::{FakeQuantisation, GraphModule, observe_rounded};
 use serde::{Deserialize, Serialize};
@@ -32,10 +32,10 @@ pub fn explain(
     recipe: &Quantise,
     device: &Device,
 ) -> Result<Vec<LayerError>, CompileError> {
-    let folded = fold_batch_norm(graph);
-    let quantised = calibrated(&folded, data, recipe, device)?;
+    let quantised = calibrated(graph, data, recipe, device)?;
+    let folded = &quantised.graph;
     let fake = fake_quantisation(&quantised);
-    let module = GraphModule::new(&folded, device)?;
+    let module = GraphModule::new(folded, device)?;
     let seen = data.train.slice(0..SAMPLES.min(data.train.len()));
     let values = |fake: &FakeQuantisation| -> Result<Vec<Vec<f32>>, CompileError> {
         let mut values = vec![Vec::new(); folded.values.len()];
@@ -46,7 +46,7 @@ pub fn explain(
     let rounded = values(&fake)?;
     let mut errors = Vec::new();
     for (index, node) in folded.nodes.iter().enumerate() {
-        let output = fused_output(&folded, index);
+        let output = fused_output(folded, index);
         let fused = index > 0 && node.inputs.iter().any(|input| fake.values[input.0].is_none());
         if fused
             || quantised.weights[index].is_none()

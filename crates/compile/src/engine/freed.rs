@@ -1,14 +1,13 @@
 //! What the removal of coupled units saves on a core, before anything is removed.
 
-use crate::CompileError;
+use crate::{
+    CompileError,
+    fit::{Target, estimate},
+};
 use niwaki_graph::{Graph, fold_batch_norm};
-use niwaki_pack::{Isa, cost::predict, repack_for};
 use niwaki_prune::{Decision, Groups, Removal, shrink};
-use niwaki_quantise::{Range, quantise};
+use niwaki_quantise::Range;
 use serde::Serialize;
-
-/// The core that instructions are predicted for: the usual one of its kind.
-pub const CORE: &str = "cortex-m4";
 
 /// What leaves with some units of a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,28 +16,29 @@ pub struct FreedInstructions {
     pub group: String,
     /// Units that leave.
     pub units: usize,
-    /// Instructions of one inference on [`CORE`] that leave with them; negative where narrower layers take more.
+    /// Instructions of one inference that leave with them; negative where narrower layers take more.
     pub instructions: i64,
 }
 
-/// Predicts the instructions of one inference on [`CORE`], and how many of them each group would free if `units` of its
+/// Predicts the instructions of one inference on a core, and how many of them each group would free if `units` of its
 /// units left (or all but one of a smaller group).
 ///
 /// Predictions rest on what was measured on the emulated core ([`niwaki_pack::cost`]). They depend on shapes alone, so
 /// nothing is calibrated.
 ///
 /// # Errors
-/// Where the graph has no form on a device, or no operation like one of it was measured.
+/// Where the graph has no form on a device, or no operation like one of it was measured on the core.
 pub fn freed_instructions(
     graph: &Graph,
     groups: &Groups,
     units: usize,
+    target: &Target,
 ) -> Result<(u64, Vec<FreedInstructions>), CompileError> {
-    let whole = instructions(graph)?;
+    let whole = instructions(graph, target)?;
     let of = |group: &niwaki_prune::Group| {
         let count = units.clamp(1, group.units.len() - 1);
         let removal = Removal { group: group.name.clone(), units: group.units.len(), remove: (0..count).collect() };
-        let left = instructions(&shrink(graph, &Decision { groups: vec![removal] })?)?;
+        let left = instructions(&shrink(graph, &Decision { groups: vec![removal] })?, target)?;
         let freed =
             FreedInstructions { group: group.name.clone(), units: count, instructions: whole as i64 - left as i64 };
         Ok::<_, CompileError>(freed)
@@ -46,11 +46,8 @@ pub fn freed_instructions(
     Ok((whole, groups.prunable.iter().map(of).collect::<Result<_, _>>()?))
 }
 
-fn instructions(graph: &Graph) -> Result<u64, CompileError> {
-    let folded = fold_batch_norm(graph);
-    let quantised = quantise(&folded, &vec![Range { min: -1.0, max: 1.0 }; folded.values.len()])?;
-    let blob = niwaki_pack::pack(&niwaki_plan::plan(&quantised)?, "cost", [0; 32])?;
-    let blob = repack_for(&blob, Isa::Dsp, CORE).map_err(niwaki_pack::PackError::Write)?;
-    let costs = predict(&blob, CORE)?;
-    Ok(costs.iter().map(|cost| cost.instructions).sum::<f64>().round() as u64)
+fn instructions(graph: &Graph, target: &Target) -> Result<u64, CompileError> {
+    let any = Range { min: -1.0, max: 1.0 };
+    let ranges = fold_batch_norm(graph).values.into_iter().map(|value| (value.name, any)).collect();
+    Ok(estimate(graph, &ranges, target)?.cost.round() as u64)
 }

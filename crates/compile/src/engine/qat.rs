@@ -1,8 +1,8 @@
 //! Training with the rounding of int8 in the forward pass: the tail of a schedule.
 
-use super::run::Bench;
+use super::bench::Bench;
 use crate::{CompileError, DataSet, Quantise, stages::calibrated};
-use niwaki_graph::{Graph, Op, fold_batch_norm};
+use niwaki_graph::{Graph, Op};
 use niwaki_quantise::{QuantisedGraph, fused_clamp};
 use niwaki_train::{FakeQuantisation, FakeWeight, Progress, Steps, TrainConfig, fit};
 use std::{collections::BTreeSet, time::Instant};
@@ -40,8 +40,8 @@ pub struct Trained {
     pub seconds: f64,
 }
 
-/// Folds batch normalisation and trains on for `recipe.epochs`, rounding as int8 will; zeros of masked weights stay.
-/// The bench's teacher is distilled from, as before.
+/// Prepares a network as for quantising and trains on for `recipe.epochs`, rounding as int8 will; zeros of masked weights
+/// stay. The bench's teacher is distilled from, as before.
 pub fn train_quantised(
     graph: &Graph,
     masked: &BTreeSet<String>,
@@ -49,12 +49,11 @@ pub fn train_quantised(
     recipe: &Quantise,
     bench: &mut Bench<'_>,
 ) -> Result<Trained, CompileError> {
-    let folded = fold_batch_norm(graph);
-    let quantised = calibrated(&folded, data, recipe, bench.device)?;
+    let quantised = calibrated(graph, data, recipe, bench.device)?;
     let config = TrainConfig {
         learning_rate: recipe.learning_rate,
         fake_quantisation: Some(fake_quantisation(&quantised)),
-        ..bench.config(&folded, masked, recipe.epochs)?
+        ..bench.config(&quantised.graph, masked, recipe.epochs)?
     };
     let (samples, device, progress) = (bench.data, bench.device, &mut bench.progress);
     let (mut curve, start) = (Vec::new(), Instant::now());
@@ -64,6 +63,6 @@ pub fn train_quantised(
         }
         progress("int8", at);
     };
-    let graph = fit(&folded, samples, &config, device, &mut watch)?;
+    let graph = fit(&quantised.graph, samples, &config, device, &mut watch)?;
     Ok(Trained { graph, curve, seconds: start.elapsed().as_secs_f64() })
 }

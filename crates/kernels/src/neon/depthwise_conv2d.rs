@@ -1,12 +1,9 @@
 //! Depthwise convolution, sixteen channels at a time.
 
-use super::{Rule, narrow, requantise};
+use super::{Rule, add, narrow, requantise};
 use crate::simd::{Run, STEP, Scalars, Slice, Taps};
 use core::arch::{
-    aarch64::{
-        int8x16_t, int16x8_t, int32x4_t, vaddw_high_s16, vaddw_s16, vget_low_s8, vget_low_s16, vld1q_s8, vld1q_s32,
-        vmlal_s8, vmull_s8, vst1q_s8,
-    },
+    aarch64::{int8x16_t, int16x8_t, int32x4_t, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_s8, vmull_s8, vst1q_s8},
     asm,
 };
 
@@ -251,17 +248,6 @@ fn products_of_pair(x: [int8x16_t; 2], w: [int8x16_t; 2]) -> [int16x8_t; 2] {
             options(pure, nomem, nostack, preserves_flags));
     }
     [vmlal_s8(low, vget_low_s8(x[1]), vget_low_s8(w[1])), high]
-}
-
-#[inline]
-#[target_feature(enable = "neon")]
-fn add(acc: [int32x4_t; 4], [low, high]: [int16x8_t; 2]) -> [int32x4_t; 4] {
-    [
-        vaddw_s16(acc[0], vget_low_s16(low)),
-        vaddw_high_s16(acc[1], low),
-        vaddw_s16(acc[2], vget_low_s16(high)),
-        vaddw_high_s16(acc[3], high),
-    ]
 }
 
 #[inline]

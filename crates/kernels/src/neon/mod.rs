@@ -16,12 +16,13 @@ mod fully_connected_dot;
 mod load;
 mod max_pool;
 mod mul;
+mod pool;
 mod requantise;
 mod sdot;
 
 use crate::{Isa, Operands, simd};
 use niwaki_blob::{Op, OpKind};
-use requantise::{Rule, add_pairs, narrow, requantise};
+use requantise::{Rule, add, add_pairs, narrow, requantise};
 
 /// Whether this CPU has [`Isa::NeonDot`].
 #[inline]

@@ -3,8 +3,9 @@
 use crate::simd::Scalars;
 use core::arch::{
     aarch64::{
-        int8x16_t, int16x8_t, int32x4_t, vdupq_n_s8, vdupq_n_s16, vdupq_n_s32, vmaxq_s8, vminq_s8, vqaddq_s16,
-        vqmovn_high_s16, vqmovn_high_s32, vqmovn_s16, vqmovn_s32, vqrdmulhq_s32, vshlq_s32,
+        int8x16_t, int16x8_t, int32x4_t, vaddw_high_s16, vaddw_s16, vdupq_n_s8, vdupq_n_s16, vdupq_n_s32, vget_low_s16,
+        vmaxq_s8, vminq_s8, vqaddq_s16, vqmovn_high_s16, vqmovn_high_s32, vqmovn_s16, vqmovn_s32, vqrdmulhq_s32,
+        vshlq_s32,
     },
     asm,
 };
@@ -45,6 +46,18 @@ pub(super) fn requantise(acc: int32x4_t, half_multipliers: int32x4_t, rule: &Rul
     // The same for all, and hardly ever taken.
     let shifted = if rule.shift == 0 { acc } else { vshlq_s32(acc, vdupq_n_s32(rule.shift as i32)) };
     vqrdmulhq_s32(shifted, half_multipliers)
+}
+
+/// Adds 16-bit numbers to accumulators.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn add(acc: [int32x4_t; 4], [low, high]: [int16x8_t; 2]) -> [int32x4_t; 4] {
+    [
+        vaddw_s16(acc[0], vget_low_s16(low)),
+        vaddw_high_s16(acc[1], low),
+        vaddw_s16(acc[2], vget_low_s16(high)),
+        vaddw_high_s16(acc[3], high),
+    ]
 }
 
 /// Sums of neighbours, those of `a` first. The compiler would take three instructions.

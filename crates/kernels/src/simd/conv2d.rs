@@ -27,6 +27,8 @@ pub(super) const MOST_CHANNELS: usize = 8;
 ///
 /// # Safety
 /// The CPU has the instruction set of `T`.
+// What it keeps on the stack is not to be added to what other kernels keep there.
+#[inline(never)]
 pub(crate) unsafe fn conv2d<T: Tile>(op: &Conv2d<'_>, input: &[i8], output: &mut [i8]) -> bool {
     let Some(layer) = Layer::new::<T>(op, input, output) else { return false };
     let (mut panels, mut patches, mut rows) = (Stack::<PANELS>::new(), Stack::<PATCHES>::new(), Stack::<ROWS>::new());

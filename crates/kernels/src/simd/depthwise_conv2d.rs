@@ -69,6 +69,8 @@ pub(crate) trait Taps {
 ///
 /// # Safety
 /// The CPU has the instruction set of `T`.
+// What it keeps on the stack is not to be added to what other kernels keep there.
+#[inline(never)]
 pub(crate) unsafe fn depthwise_conv2d<T: Taps>(op: &Conv2d<'_>, input: &[i8], output: &mut [i8]) -> bool {
     let Some(layer) = Layer::new::<T>(op, input, output) else { return false };
     let (mut rows, mut slices) = (Stack::<ROWS>::new(), Stack::<SLICES>::new());

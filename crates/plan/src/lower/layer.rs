@@ -23,9 +23,12 @@ impl Lowering<'_> {
             geometry.window.padding = [0, 0];
         }
         let weights = self.quantised.weights[index].as_ref().expect("convolutions have weights");
-        let kernel = window::conv(name, conv, weights, kernel, geometry.window, scales)?;
-        let output = self.place(context.output, &order)?;
-        self.step(name, kernel, &[input], output, context.range, context.macs);
+        for part in self.parts(context, weights, 0) {
+            let window = geometry.window.clone();
+            let kernel = window::conv(part.name, conv, &part.weights, kernel, window, scales)?;
+            let output = self.place(part.output, &order)?;
+            self.step(part.name, kernel, &[input], output, context.range, part.macs);
+        }
         Ok(())
     }
 
@@ -47,7 +50,7 @@ impl Lowering<'_> {
         context: &Context,
         scales: [Quantisation; 2],
     ) -> Result<(), PlanError> {
-        let (name, input) = (&context.node.name, context.node.inputs[0]);
+        let input = context.node.inputs[0];
         let weights = self.quantised.weights[index].as_ref().expect("linear layers have weights");
         let rank = self.sizes(input).len();
         if rank == 1 {
@@ -56,18 +59,24 @@ impl Lowering<'_> {
                 Layout::Scattered(elements) => Some(elements.as_slice()),
                 Layout::Order(_) => None,
             };
-            let kernel = window::fully_connected(name, weights, scattered, scales)?;
-            let output = self.place(context.output, &[0])?;
-            self.step(name, kernel, &[place.tensor], output, context.range, context.macs);
+            for part in self.parts(context, weights, 0) {
+                let kernel = window::fully_connected(part.name, &part.weights, scattered, scales)?;
+                let output = self.place(part.output, &[0])?;
+                self.step(part.name, kernel, &[place.tensor], output, context.range, part.macs);
+            }
             return Ok(());
         }
-        let kernel = window::fully_connected(name, weights, None, scales)?;
-        let Kernel::FullyConnected { weights, bias, requantise } = kernel else { return Ok(()) };
-        let window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], padding: [0, 0] };
-        let kernel = Kernel::Conv2d { window, groups: 1, weights, bias, requantise };
         let held = self.order(input)?;
         let order = innermost(self.sizes(input), &held, rank - 1);
-        self.simple(context, &order, kernel)
+        let operand = self.operand(input, &order)?;
+        for part in self.parts(context, weights, rank - 1) {
+            let kernel = window::fully_connected(part.name, &part.weights, None, scales)?;
+            let Kernel::FullyConnected { weights, bias, requantise } = kernel else { return Ok(()) };
+            let kernel = Kernel::Conv2d { window: Window::ONE, groups: 1, weights, bias, requantise };
+            let output = self.place(part.output, &order)?;
+            self.step(part.name, kernel, &[operand], output, context.range, part.macs);
+        }
+        Ok(())
     }
 
     pub(super) fn layer_norm(

@@ -3,6 +3,7 @@
 use super::Tracer;
 use crate::atoms::{Dim, Reason};
 use niwaki_graph::Node;
+use std::ops::Range;
 
 impl Tracer<'_> {
     pub(super) fn concat(&mut self, node: &Node, axis: usize) -> Vec<Dim> {
@@ -19,6 +20,17 @@ impl Tracer<'_> {
             let sizes: Vec<usize> = node.inputs.iter().map(|id| self.graph.value(*id).shape[axis]).collect();
             let runs = operands.iter().zip(sizes).flat_map(|(operand, size)| self.atoms_of(&operand[axis], size));
             output[axis] = Dim::Atoms(runs.collect());
+        }
+        output
+    }
+
+    /// Part of the channels of a dimension, or the same channels at part of the positions.
+    pub(super) fn slice(&mut self, node: usize, x: &[Dim], axis: usize, range: Range<usize>) -> Vec<Dim> {
+        let mut output = x.to_vec();
+        if let Dim::Atoms(atoms) = &x[axis] {
+            let part = atoms[range].to_vec();
+            self.slices.extend(part.iter().map(|atom| (*atom, node)));
+            output[axis] = Dim::Atoms(part);
         }
         output
     }

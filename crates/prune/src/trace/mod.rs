@@ -10,7 +10,7 @@ use crate::{
     atoms::{Atom, Atoms, Classes, Dim, Reason},
 };
 use niwaki_graph::{Graph, Node, Op, ParamId, ValueId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One axis of a parameter.
 pub(crate) struct Axis {
@@ -30,6 +30,8 @@ pub(crate) struct Trace {
     pub(crate) axes: BTreeMap<(ParamId, usize), Axis>,
     /// Which atoms go together.
     pub(crate) classes: Classes,
+    /// Per class, the slices that it passes, as indices into [`Graph::nodes`].
+    pub(crate) slices: BTreeMap<Atom, BTreeSet<usize>>,
 }
 
 impl Trace {
@@ -41,6 +43,7 @@ impl Trace {
             atoms: Atoms::default(),
             dims: vec![Vec::new(); graph.values.len()],
             axes: BTreeMap::new(),
+            slices: Vec::new(),
         };
         for id in &graph.inputs {
             let reason = Reason::from(format!("holds the graph input `{}`", graph.value(*id).name));
@@ -55,7 +58,12 @@ impl Trace {
                 tracer.freeze(&dim, &reason);
             }
         }
-        Ok(Self { dims: tracer.dims, axes: tracer.axes, classes: tracer.atoms.classes() })
+        let classes = tracer.atoms.classes();
+        let mut slices: BTreeMap<Atom, BTreeSet<usize>> = BTreeMap::new();
+        for (atom, node) in tracer.slices {
+            slices.entry(classes.of(atom)).or_default().insert(node);
+        }
+        Ok(Self { dims: tracer.dims, axes: tracer.axes, classes, slices })
     }
 
     /// Atoms of one dimension of a value; `None` where nothing can be removed.
@@ -73,6 +81,8 @@ struct Tracer<'g> {
     atoms: Atoms,
     dims: Vec<Vec<Dim>>,
     axes: BTreeMap<(ParamId, usize), Axis>,
+    /// What passes slices, and which.
+    slices: Vec<(Atom, usize)>,
 }
 
 impl Tracer<'_> {
@@ -94,6 +104,7 @@ impl Tracer<'_> {
             Op::Embedding(table) => self.embedding(index, *table, &x),
             Op::Constant(_) => unreachable!("handled above"),
             Op::Concat { axis } => self.concat(node, *axis),
+            Op::Slice { axis, start, end } => self.slice(index, &x, *axis, *start..*end),
             Op::MaxPool(_) | Op::AvgPool(_) => self.windowed(&node.name, &x),
             Op::GlobalAvgPool { keep_dims } => self.global_pool(&node.name, &x, *keep_dims),
             Op::Reshape { shape: to } => self.reshape(&node.name, &x, &shape, to),

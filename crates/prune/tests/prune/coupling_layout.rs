@@ -74,6 +74,32 @@ fn a_split_group_added_to_a_concatenation_has_two_groups() {
 }
 
 #[test]
+fn slices_are_groups_that_never_end_up_empty() {
+    let mut net = Net::new(18);
+    let x = net.input(&[2, 3, 3]);
+    let a = net.conv("a", x, 8, 3);
+    let [first, second] = [[0, 2], [2, 8]].map(|[start, end]| Op::Slice { axis: 0, start, end });
+    let (first, second) = (net.push("first", first, &[a]), net.push("second", second, &[a]));
+    // One consumer reads all eight: but for the slices they would be one group.
+    let turned = net.concat("turned", &[second, first], 0);
+    let graph = finish(net, turned);
+    let found = groups(&graph).unwrap();
+    assert_eq!(widths(&found), [("a", 2), ("a#2", 6)]);
+    assert_eq!(slices(&graph, &found, 0, 1)[2], "fc.weight[0]=63");
+    let shrunk = shrink_checked(&graph, &decide(&graph, 0.95, Limits::default()));
+    assert_eq!(shrunk.nodes[1].op, Op::Slice { axis: 0, start: 0, end: 1 });
+    assert_eq!(shrunk.nodes[2].op, Op::Slice { axis: 0, start: 1, end: 2 });
+    // Rows that are left out take nothing with them.
+    let mut net = Net::new(19);
+    let x = net.input(&[2, 3, 3]);
+    let a = net.conv("a", x, 4, 3);
+    let rows = net.push("rows", Op::Slice { axis: 1, start: 1, end: 3 }, &[a]);
+    let graph = finish(net, rows);
+    assert_eq!(widths(&groups(&graph).unwrap()), [("a", 4)]);
+    halve(&graph);
+}
+
+#[test]
 fn flatten_repeats_each_channel() {
     let mut net = Net::new(5);
     let x = net.input(&[2, 3, 2]);

@@ -51,6 +51,14 @@ fn apply(graph: &Graph, node: &Node, operands: &[&Tensor]) -> Vec<f32> {
                 .collect()
         }
         Op::Concat { axis } => concat(operands, *axis),
+        Op::Slice { axis, start, .. } => {
+            let source = |place| {
+                let mut index = indices(place, out);
+                index[*axis] += start;
+                at(x, index.into_iter())
+            };
+            (0..out.iter().product()).map(source).collect()
+        }
         Op::MaxPool(pool) => pooled(pool, x, out, |window, _| window.iter().copied().fold(f32::MIN, f32::max)),
         Op::AvgPool(pool) => pooled(pool, x, out, |window, whole| {
             let count = if pool.count_include_pad { whole } else { window.len() };

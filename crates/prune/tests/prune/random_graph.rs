@@ -92,7 +92,7 @@ impl Builder {
             return None;
         }
         let spatial = shape.len() > 1;
-        match kind % 30 {
+        match kind % 32 {
             0 | 1 if spatial => Some(("conv", self.conv(x, &shape, a, b))),
             2 if spatial => Some(("depthwise", self.depthwise(x, &shape, b))),
             3 if spatial => self.grouped(x, &shape, b),
@@ -117,6 +117,8 @@ impl Builder {
             26 => Some(("layer_norm", self.layer_norm(x))),
             27 => Some(("stretched", self.stretched(x, &shape, b))),
             28 => Some(("constant", self.constant(x, &shape, b))),
+            30 => self.slice(x, &shape, a, b),
+            31 => self.split(x, &shape, a),
             29 if shape.len() == 2 => Some(("encoder", self.encoder(x, b))),
             _ => None,
         }
@@ -233,6 +235,36 @@ impl Builder {
             operands.push(self.partner(x, b / 2, fits));
         }
         self.net.concat(&name, &operands, axis)
+    }
+
+    /// Part of one dimension, more often of the channels.
+    fn slice(&mut self, x: ValueId, shape: &[usize], a: usize, b: usize) -> Option<(&'static str, ValueId)> {
+        let axis = if a.is_multiple_of(3) { b % shape.len() } else { 0 };
+        let start = b % shape[axis];
+        let end = shape[axis] - a % (shape[axis] - start);
+        let name = self.name("slice");
+        Some(("slice", self.net.push(&name, Op::Slice { axis, start, end }, &[x])))
+    }
+
+    /// Two parts of the channels, of which one goes another way: joined, as factors of each other, or each by itself.
+    fn split(&mut self, x: ValueId, shape: &[usize], a: usize) -> Option<(&'static str, ValueId)> {
+        let half = shape[0] / 2;
+        if half == 0 {
+            return None;
+        }
+        let [first, second, squash, joined] = ["first", "second", "squash", "joined"].map(|part| self.name(part));
+        let left = self.net.push(&first, Op::Slice { axis: 0, start: 0, end: half }, &[x]);
+        let right = self.net.push(&second, Op::Slice { axis: 0, start: half, end: 2 * half }, &[x]);
+        let right = self.net.unary(&squash, Unary::Tanh, right);
+        let value = match a % 3 {
+            0 => self.net.concat(&joined, &[right, left], 0),
+            1 => self.net.binary(&joined, Binary::Mul, left, right),
+            _ => {
+                self.pool.push(left);
+                right
+            }
+        };
+        Some(("split", value))
     }
 
     fn batch_norm(&mut self, x: ValueId) -> ValueId {

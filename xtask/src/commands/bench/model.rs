@@ -62,6 +62,11 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
         setup::ready(&board.needs(), Some(&board.full_name()), args.no_setup)?;
         if let Some(rig) = Rig::without_system(board) {
             setup::ready(&rig.needs(), None, args.no_setup)?;
+            ensure!(
+                board.place.threads.is_none(),
+                "--threads: what {} counts is one core's instructions; on a real one, --host, threads are timed",
+                board.full_name()
+            );
         }
     }
     boards.iter().try_for_each(reach::expect)?;

@@ -5,6 +5,7 @@ mod block;
 mod conv2d;
 mod depthwise_conv2d;
 mod fully_connected;
+mod pool;
 
 use super::Job;
 use niwaki_blob::OpKind;
@@ -19,6 +20,7 @@ pub(super) fn features(job: &Job, dot: bool) -> Option<Vec<usize>> {
         OpKind::DepthwiseConv2d => depthwise_conv2d::features(job),
         OpKind::BlockConv2d => block::convolution(job, if dot { 4 } else { 2 }),
         OpKind::FullyConnected => fully_connected::features(job),
+        OpKind::AvgPool | OpKind::MaxPool => pool::features(job),
         OpKind::BlockFullyConnected => block::connected(job),
         _ => return None,
     })
