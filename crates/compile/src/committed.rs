@@ -1,6 +1,7 @@
 //! Pruned networks that a model keeps in its folder: half an hour of training is done once.
 
-use crate::street::{self, PRUNED_GRAPH, graph_sha256, hex, samples_sha256};
+use crate::hash::{graph_sha256, hex, samples_sha256};
+use crate::street::{self, PRUNED_GRAPH};
 use crate::{CompileError, Context, Project, Recipe};
 use burn::module::Module;
 use niwaki_graph::Graph;

@@ -33,6 +33,7 @@ pub mod engine;
 mod error;
 pub mod fit;
 mod fit_cli;
+mod hash;
 mod project;
 mod recipe;
 mod stages;

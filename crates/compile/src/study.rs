@@ -1,7 +1,7 @@
 //! What a model's command line shows without pruning for good: a dry run, sensitivity, tables, quantisation errors.
 
 use crate::engine::{self, Amount, Cell, Keep, LayerError, Row, Stage};
-use crate::{CompileError, Context, Project, fit::Target, street};
+use crate::{CompileError, Context, Project, fit::Target, hash, street};
 use burn::module::Module;
 use niwaki_graph::Graph;
 use niwaki_prune::{Curves, Importance, Report, Structure, groups, live_macs, lossless, sites};
@@ -92,7 +92,7 @@ pub(crate) fn sensitivity<M: Module>(
     let data = (project.data)().map_err(CompileError::Data)?;
     let (unpruned, _) = street::trained(project, context, &data)?;
     let stage = first_stage(context)?;
-    let key = street::keyed(&street::recipe_hash(project, context, &unpruned, &data));
+    let key = hash::keyed(&hash::recipe_hash(project, context, &unpruned, &data));
     let file = context.out.join("sensitivity.json");
     let stored = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<SavedCurves>(&bytes).ok());
     let saved = match stored.filter(|saved| saved.key == key) {
@@ -136,7 +136,7 @@ pub(crate) fn table<M: Module>(
     let template = first_stage(context)?;
     // Each stop goes on from the one before, so none may be undone; and scores of one stop are not those of another.
     (context.recipe.prune.floor, context.recipe.prune.scores) = (None, None);
-    let key = street::keyed(&street::recipe_hash(project, context, &unpruned, &data));
+    let key = hash::keyed(&hash::recipe_hash(project, context, &unpruned, &data));
     let folder = context.out.clone();
     let quantise = context.recipe.quantise.clone();
     let mut rows = Vec::new();

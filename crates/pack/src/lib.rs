@@ -7,6 +7,7 @@ pub mod artefact;
 mod compact;
 pub mod cost;
 mod error;
+pub mod golden;
 pub mod history;
 #[cfg(feature = "pack")]
 mod layers;

@@ -7,6 +7,7 @@ mod deploy;
 mod diff;
 mod doctor;
 mod fit;
+mod golden;
 mod models;
 mod pack;
 mod prune;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Report(report::Args),
     Bench(bench::Args),
     Diff(diff::Args),
+    Golden(golden::Args),
     Models(models::Args),
     Boards(boards::Args),
     Test(test::Args),
@@ -58,6 +60,7 @@ impl Command {
             Self::Report(args) => report::run(work, args),
             Self::Bench(args) => bench::run(work, args),
             Self::Diff(args) => diff::run(work, args),
+            Self::Golden(args) => golden::run(work, args),
             Self::Models(args) => models::run(work, args),
             Self::Boards(args) => boards::run(work, args),
             Self::Test(args) => test::run(work, args),

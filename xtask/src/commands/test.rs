@@ -109,6 +109,13 @@ fn everything(work: &Workplace, run: &mut Run, quick: bool) {
     run.step("front ends on every emulated core: as on this computer", || {
         steps::check(xtask(work).args(["bench", "front-ends", "--no-setup", "--board", "all"]), "counting front ends")
     });
+    for board in ["host", board::DEFAULT] {
+        run.step(&format!("golden vectors of the stored networks on {board}"), || {
+            let mut command = xtask(work);
+            command.args(["golden", "--stored", "--no-setup", "--board", board]);
+            steps::check(&mut command, "running golden inputs")
+        });
+    }
     with_burn(work, run, &burn, quick);
     run.step("Burn devices agree", || Outcome::skipped("a build of its own: cargo xtask test --devices"));
 }
@@ -160,6 +167,9 @@ fn with_burn(work: &Workplace, run: &mut Run, burn: &[String], quick: bool) {
     });
     if std::env::var_os("NIWAKI_DATA").is_some() {
         slow("bench ad on every emulated core: as predicted", &|| untrained(work, "ad").into());
+        slow("golden vectors of ad, unpruned as well", &|| {
+            steps::check(xtask(work).args(["golden", "ad", "--no-setup"]), "running golden inputs")
+        });
         slow("bench ic, kws and vww as predicted", &|| {
             Outcome::skipped("many minutes each: cargo xtask bench MODEL --board BOARD shows both counts")
         });

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// In the folder of a model that keeps its pruned network.
 const RECORD: &str = "pruned/record.json";
 
+/// What `prune --table` computes; a model may keep it in its folder `records/`.
+const TABLE: &str = "table.json";
+
 /// A model, and everything that is known of it.
 pub(crate) struct Results {
     pub(crate) name: String,
@@ -55,6 +58,7 @@ pub(crate) struct Record {
     metric: String,
     unpruned: Variant,
     pruned: Variant,
+    live_macs: [u64; 2],
 }
 
 /// A step of pruning, and the training that followed.
@@ -84,6 +88,11 @@ pub(crate) struct Row {
 }
 
 impl Record {
+    /// Multiply-accumulates by weights that are not zero, before and after, if this is the record of these networks.
+    pub(crate) fn live_macs(&self, report: &Report) -> Option<[u64; 2]> {
+        (self.pruned == report.pruned).then_some(self.live_macs)
+    }
+
     /// As if it had just been packed; the hash of what it was made of is another.
     fn report(&self) -> Report {
         Report {
@@ -131,7 +140,10 @@ pub(crate) fn collect(work: &Workplace, argument: &str) -> anyhow::Result<Result
         boards.push(on);
     }
     boards.retain(|on| on.bench.is_some() || on.deployment.is_some() || !on.stale.is_empty());
-    let table = read(work, &folder.join("table.json"))?;
+    let table = match read(work, &folder.join(TABLE))? {
+        None => read(work, &model.folder.join("records").join(TABLE))?,
+        computed => computed,
+    };
     let records = records(work, &model.folder);
     Ok(Results { name: model.name, argument: argument.into(), report, made_by, record, boards, table, records })
 }
@@ -190,6 +202,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 fn records(work: &Workplace, folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let paths = paths.filter(|path| !path.ends_with(niwaki_pack::golden::FILE));
     let mut records: Vec<String> = paths.map(|path| shown(work, &path)).collect();
     records.sort();
     records

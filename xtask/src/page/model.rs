@@ -113,6 +113,12 @@ fn quantities(results: &Results, report: &From<Report>) -> Markup {
     table.line("parameters", count(|variant| variant.parameters), vec![host.clone()]);
     table.line("channels", count(|variant| variant.channels), vec![host.clone()]);
     table.line("multiply-accumulates", count(|variant| variant.macs), vec![host]);
+    if let Some(record) = &results.record
+        && let Some(live) = record.value.live_macs(&report.value)
+    {
+        let letter = table.sources.mark(&record.value.command, &record.file);
+        table.line("of them by weights other than zero", sizes(live), vec![letter]);
+    }
     if let Some((bench, both)) =
         main_board(results).and_then(|on| on.bench.as_ref()).and_then(|bench| Some((bench, networks(&bench.value)?)))
     {
@@ -284,10 +290,13 @@ fn key(class: &str, name: &str) -> Markup {
 /// The drawing, with what it shows.
 fn quality(results: &Results, report: &Report) -> Markup {
     let task = published::task(&results.name);
-    let own = |mark, name: &str, variant: &Variant| Point {
+    // Where blocks were pruned, those that are left: as the cells of the table count.
+    let live = results.record.as_ref().and_then(|record| record.value.live_macs(report));
+    let [before, after] = live.unwrap_or([&report.unpruned, &report.pruned].map(|variant| variant.macs as u64));
+    let own = |mark, name: &str, macs: u64, variant: &Variant| Point {
         mark,
-        title: format!("{name}: {} MACs, {}", thousands(variant.macs as u64), percent(variant.int8_quality)),
-        macs: variant.macs as f64,
+        title: format!("{name}: {} MACs, {}", thousands(macs), percent(variant.int8_quality)),
+        macs: macs as f64,
         quality: variant.int8_quality,
     };
     let whole = report.unpruned.macs as f64;
@@ -305,8 +314,8 @@ fn quality(results: &Results, report: &Report) -> Markup {
         macs: *macs,
         quality: *quality,
     }));
-    points.push(own(Mark::Unpruned, "before pruning", &report.unpruned));
-    points.push(own(Mark::Pruned, "after pruning", &report.pruned));
+    points.push(own(Mark::Unpruned, "before pruning", before, &report.unpruned));
+    points.push(own(Mark::Pruned, "after pruning", after, &report.pruned));
     html! {
         figure {
             (plot(&points, &report.metric, task.as_ref().map(|task| task.floor)))

@@ -18,22 +18,26 @@
 //! # }
 //! ```
 
+mod bench;
 mod explain;
 mod follow;
 mod freed;
 mod qat;
 mod reconstruct;
+mod resume;
 mod run;
 mod score;
 mod sensitivity;
 mod stage;
 mod table;
 
+pub use bench::{Bench, Watch};
 pub use explain::{LayerError, explain};
 pub use freed::{FreedInstructions, freed_instructions};
 pub use qat::{Trained, fake_quantisation, train_quantised};
 pub use reconstruct::reconstruct;
-pub use run::{Bench, Keep, Pruned, Step, Watch, prune};
+pub use resume::Keep;
+pub use run::{Pruned, Step, prune};
 pub use score::{SavedScores, SiteScores, gates, score};
 pub use sensitivity::sensitivity;
 pub use stage::{Amount, Pace, Share, Stage};

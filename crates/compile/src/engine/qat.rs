@@ -1,6 +1,6 @@
 //! Training with the rounding of int8 in the forward pass: the tail of a schedule.
 
-use super::run::Bench;
+use super::bench::Bench;
 use crate::{CompileError, DataSet, Quantise, stages::calibrated};
 use niwaki_graph::{Graph, Op};
 use niwaki_quantise::{QuantisedGraph, fused_clamp};
@@ -41,8 +41,7 @@ pub struct Trained {
 }
 
 /// Prepares a network as for quantising and trains on for `recipe.epochs`, rounding as int8 will; zeros of masked weights
-/// stay.
-/// The bench's teacher is distilled from, as before.
+/// stay. The bench's teacher is distilled from, as before.
 pub fn train_quantised(
     graph: &Graph,
     masked: &BTreeSet<String>,

@@ -1,133 +1,22 @@
 //! Stages and their steps: score, remove, train on; saved after each, so that an interruption costs one step at most.
 
 use super::{
+    bench::Bench,
     follow,
+    resume::{Keep, resume, save},
     score::{SavedScores, score},
     sensitivity::sensitivity,
     stage::{Amount, Share, Stage},
 };
-use crate::{CompileError, FineTune, Task, stages::float_quality};
-use burn::tensor::Device;
+use crate::{CompileError, stages::float_quality};
 use niwaki_graph::Graph;
-use niwaki_pack::artefact::write_atomically;
-use niwaki_prune::{
-    Allocation, Decision, Sites, Structure, live_macs, masks, remove, sites, sparse_params, zeroed_params,
-};
-use niwaki_train::{Features, GraphModule, Loss, Mask, Progress, Samples, Teacher, TrainConfig, TrainingData, predict};
+use niwaki_prune::{Allocation, Decision, Sites, Structure, live_macs, remove, sites, sparse_params, zeroed_params};
+use niwaki_train::{Progress, Samples, TrainingData};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    sync::Arc,
     time::Instant,
 };
-
-/// Takes the name of what is being done, and how far it is.
-pub type Watch<'a> = dyn FnMut(&str, &Progress) + 'a;
-
-/// What stages are run with.
-pub struct Bench<'a> {
-    /// What is learnt from.
-    pub data: TrainingData<'a>,
-    /// What the network is for.
-    pub task: Task,
-    /// How it is trained on.
-    pub fine_tune: &'a FineTune,
-    /// Where it runs.
-    pub device: &'a Device,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// The most that the quality may fall, on a tenth of the samples that is held out for it: a step that costs more is
-    /// undone and ends the pruning. `None` for no limit.
-    pub floor: Option<f64>,
-    /// Scores to use in the first step instead of computing them.
-    pub scores: Option<SavedScores>,
-    /// The scores that each step went by.
-    pub scored: Vec<SavedScores>,
-    /// The network before pruning: what is distilled from. [`prune`] sets it.
-    pub teacher: Option<Graph>,
-    /// The teacher with biases that hold the numbers of their channels, pruned along: what features are matched by.
-    /// [`prune`] sets it.
-    pub numbered: Option<Graph>,
-    /// The teacher's outputs for all samples, once they were needed; reset with the teacher.
-    pub known: Option<Arc<Vec<f32>>>,
-    /// Called with what is being done, and how far it is.
-    pub progress: Box<Watch<'a>>,
-}
-
-impl<'a> Bench<'a> {
-    /// Seed 0, no limit, nobody told.
-    pub fn new(samples: &'a Samples, task: Task, fine_tune: &'a FineTune, device: &'a Device) -> Self {
-        Self {
-            data: TrainingData::from(samples),
-            task,
-            fine_tune,
-            device,
-            seed: 0,
-            floor: None,
-            scores: None,
-            scored: Vec::new(),
-            teacher: None,
-            numbered: None,
-            known: None,
-            progress: Box::new(|_, _| {}),
-        }
-    }
-
-    /// The samples, with labels: samples without any get the teacher's.
-    pub(crate) fn labelled(&self) -> Result<Samples, CompileError> {
-        let mut samples = self.data.samples.clone();
-        let (Loss::CrossEntropy, true, Some(teacher)) = (self.task.loss, samples.labels.is_empty(), &self.teacher)
-        else {
-            return Ok(samples);
-        };
-        let logits = predict(&GraphModule::new(teacher, self.device)?, &samples, crate::stages::BATCH)?;
-        let rows = logits.chunks_exact(logits.len() / samples.len().max(1));
-        let top = |row: &[f32]| (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best });
-        samples.labels = rows.map(top).collect();
-        Ok(samples)
-    }
-
-    /// How a graph is trained, with some weights held at zero.
-    pub(crate) fn config(
-        &mut self,
-        graph: &Graph,
-        masked: &BTreeSet<String>,
-        epochs: usize,
-    ) -> Result<TrainConfig, CompileError> {
-        // Where a pass is of some samples only, every network sees others.
-        let seed = self.fine_tune.samples.map_or(self.seed, |_| self.seed ^ live_macs(graph) as u64);
-        let mut config = TrainConfig { loss: self.task.loss, epochs, ..self.fine_tune.config(seed) };
-        let held = masks(graph, masked).into_iter();
-        config.masks = held.map(|(param, keep)| Mask { param, keep }).collect();
-        if let (Some(teacher), true) = (&self.teacher, self.fine_tune.teacher_weight > 0.0) {
-            let features = (self.fine_tune.feature_weight > 0.0)
-                .then(|| follow::pairs(graph, teacher, self.numbered.as_ref()))
-                .map(|pairs| Features { pairs, weight: self.fine_tune.feature_weight });
-            let (temperature, weight) = (self.fine_tune.temperature, self.fine_tune.teacher_weight);
-            config.mix = self.fine_tune.mix;
-            // Samples that do not change are shown to the teacher once for all steps.
-            let changing = self.data.augment.is_some() || config.mix > 0.0;
-            if features.is_none() && !changing && epochs > 0 && self.known.is_none() {
-                let module = GraphModule::new(teacher, self.device)?;
-                self.known = Some(Arc::new(predict(&module, self.data.samples, crate::stages::BATCH)?));
-            }
-            let known = self.known.clone().filter(|_| features.is_none() && !changing);
-            let teacher = Teacher::new(teacher.clone(), temperature, weight);
-            config.distillation = Some(Teacher { features, known, ..teacher });
-        }
-        Ok(config)
-    }
-}
-
-/// Where finished steps are kept, and what they belong to.
-#[derive(Clone, Copy, Debug)]
-pub struct Keep<'a> {
-    /// A folder of their own.
-    pub folder: &'a Path,
-    /// Steps of another key are not gone on from: it stands for the network, the stages and the data.
-    pub key: &'a str,
-}
 
 /// A step that was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,22 +51,8 @@ pub struct Pruned {
     pub resumed: usize,
 }
 
-/// What is written after each step.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Saved {
-    key: String,
-    graph: String,
-    masked: BTreeSet<String>,
-    steps: Vec<Step>,
-    full: BTreeMap<String, usize>,
-    stopped: Option<String>,
-}
-
 /// A weight with this share of zeros has a mask: of a network that is pruned again, and was not in the same run.
 const SPARSE: f64 = 0.1;
-
-const PROGRESS: &str = "steps.json";
 
 /// Prunes a graph stage by stage, training on after each step, with the graph as it was as teacher.
 ///
@@ -430,46 +305,4 @@ fn nearest(
         }
     }
     Ok(best.0)
-}
-
-fn save(keep: Keep<'_>, state: &Pruned, full: &BTreeMap<String, usize>) -> Result<(), CompileError> {
-    let (folder, count) = (keep.folder, state.steps.len());
-    std::fs::create_dir_all(folder).map_err(|source| CompileError::file(folder, source))?;
-    let graph = format!("step-{count}.safetensors");
-    state.graph.save(&folder.join(&graph))?;
-    let saved = Saved {
-        key: keep.key.into(),
-        graph,
-        masked: state.masked.clone(),
-        steps: state.steps.clone(),
-        full: full.clone(),
-        stopped: state.stopped.clone(),
-    };
-    // The record names the graph, so it goes last: until then the step before counts.
-    let json = serde_json::to_vec_pretty(&saved).expect("records have string keys only");
-    write_atomically(&folder.join(PROGRESS), &json)?;
-    let before: PathBuf = folder.join(format!("step-{}.safetensors", count.saturating_sub(1)));
-    if count > 0 && before.exists() {
-        // Only to save space: a copy too many harms nothing.
-        let _ = std::fs::remove_file(before);
-    }
-    Ok(())
-}
-
-/// Puts the last finished step of one place into another that has none of its own, to go on there.
-pub(crate) fn adopt(from: Keep<'_>, to: Keep<'_>) -> Result<(), CompileError> {
-    match (resume(to), resume(from)) {
-        (None, Some((state, full))) => save(to, &state, &full),
-        _ => Ok(()),
-    }
-}
-
-/// The last finished step of the same pruning, if there is one.
-fn resume(keep: Keep<'_>) -> Option<(Pruned, BTreeMap<String, usize>)> {
-    let bytes = std::fs::read(keep.folder.join(PROGRESS)).ok()?;
-    let saved = serde_json::from_slice::<Saved>(&bytes).ok().filter(|saved| saved.key == keep.key)?;
-    let graph = Graph::load(&keep.folder.join(&saved.graph)).ok()?;
-    let resumed = saved.steps.len();
-    let state = Pruned { graph, masked: saved.masked, steps: saved.steps, stopped: saved.stopped, resumed };
-    Some((state, saved.full))
 }

@@ -1,6 +1,6 @@
 //! Scores of a network's units, whatever has to be run for them.
 
-use super::run::Bench;
+use super::bench::Bench;
 use crate::CompileError;
 use niwaki_graph::Graph;
 use niwaki_prune::{Evidence, Importance, NO_UNIT, Needs, Scores, Sites, Structure};

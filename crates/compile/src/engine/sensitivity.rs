@@ -1,6 +1,6 @@
 //! Sensitivity: what pruning each layer alone does to the loss.
 
-use super::run::Bench;
+use super::bench::Bench;
 use crate::{CompileError, stages::BATCH};
 use niwaki_graph::Graph;
 use niwaki_prune::{Allocation, Curves, Limits, Scores, Sites, remove};

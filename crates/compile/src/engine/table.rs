@@ -6,7 +6,9 @@
 //! done.
 
 use super::{
-    run::{Bench, Keep, Pruned, adopt, prune},
+    bench::Bench,
+    resume::{Keep, adopt},
+    run::{Pruned, prune},
     stage::{Amount, Stage},
 };
 use crate::{

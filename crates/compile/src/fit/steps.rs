@@ -7,7 +7,7 @@ use super::{
     shape::Shape,
 };
 use crate::{
-    CompileError, Context, DataSet, Project, engine,
+    CompileError, Context, DataSet, Project, engine, hash,
     stages::{Int8, float_quality, quantise_and_pack},
     street,
 };
@@ -55,8 +55,8 @@ pub fn start<M: Module>(
 ) -> Result<serde_json::Value, CompileError> {
     let data = (project.data)().map_err(CompileError::Data)?;
     let (unpruned, _) = street::trained(project, context, &data)?;
-    let recipe_hash = street::recipe_hash(project, context, &unpruned, &data);
-    let key = street::keyed(&recipe_hash);
+    let recipe_hash = hash::recipe_hash(project, context, &unpruned, &data);
+    let key = hash::keyed(&recipe_hash);
     let fine_tune = context.recipe.fine_tune.epochs;
     let step_epochs = context.recipe.prune.step_epochs;
     let metric = project.task.metric.name;
@@ -195,7 +195,7 @@ impl<M: Module> Given<'_, M> {
         if !all {
             data.more.clear();
         }
-        let hash = street::hash_bytes(&street::recipe_hash(project, self.context, graph, &self.data));
+        let hash = hash::hash_bytes(&hash::recipe_hash(project, self.context, graph, &self.data));
         let int8 = quantise_and_pack(project.name, graph, &data, metric, &self.context.recipe.quantise, hash, device)?;
         let more = data.more.iter().zip(&int8.more).map(|((name, samples), int8)| {
             let float = float_quality(graph, metric, samples, device)?;

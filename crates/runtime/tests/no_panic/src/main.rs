@@ -2,19 +2,12 @@
 #![no_std]
 #![no_main]
 
+use core::hint::black_box;
 use niwaki::{Error, Model, OpKind};
 use niwaki_features::{Fixed, LogMel, Mfcc, Quantiser, image, squared_error, top_k};
 
 /// Reads bytes as a blob and runs it: the whole of the device side. Returns the outputs' checksum, or -1.
-///
-/// # Safety
-/// `blob` and `arena` point to that many bytes, of which the arena's are the callee's alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn probe(blob: *const u8, blob_bytes: usize, arena: *mut i8, arena_bytes: usize) -> i32 {
-    // SAFETY: the caller's promise.
-    let (blob, arena) = unsafe {
-        (core::slice::from_raw_parts(blob, blob_bytes), core::slice::from_raw_parts_mut(arena, arena_bytes))
-    };
+fn probe(blob: &[u8], arena: &mut [i8]) -> i32 {
     let features = features(blob, arena);
     run(blob, arena).map_or(-1, |sum| sum.wrapping_add(features))
 }
@@ -51,17 +44,12 @@ fn run(blob: &[u8], arena: &mut [i8]) -> Result<i32, Error> {
     Ok(session.output(0).iter().fold(sum + reals[0] as i32, |sum, x| sum.wrapping_add(i32::from(*x))))
 }
 
+/// Never executed: the linker only asks what would be called.
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    // Addresses and lengths that the optimiser knows nothing about.
-    let word = |at: usize| {
-        // SAFETY: never executed; the linker only asks what would be called.
-        unsafe { core::ptr::read_volatile(at as *const usize) }
-    };
-    // SAFETY: as above.
-    let result = unsafe { probe(word(0) as *const u8, word(4), word(8) as *mut i8, word(12)) };
-    // SAFETY: as above.
-    unsafe { core::ptr::write_volatile(16 as *mut i32, result) };
+    // Contents and lengths that the optimiser knows nothing about.
+    let (blob, mut arena) = ([0u8; 64], [0i8; 64]);
+    black_box(probe(black_box(&blob[..]), black_box(&mut arena[..])));
     loop {}
 }
 
