@@ -117,8 +117,7 @@ const SCP: &str =
 fn a_raspberry_pi_is_reached_with_ssh() {
     let model = FakeModel::new("ssh").packed();
     let programs = StandIns::new(&[("ssh", SSH), ("scp", SCP)]);
-    let arguments =
-        ["run", model.path(), "--board", "raspberry-pi", "--host", "pi@stand-in", "--threads", "2", "--json"];
+    let arguments = ["run", model.path(), "--board", "raspberry-pi", "--host", "pi@stand-in", "--json"];
     let result = json(&mut programs.xtask(&arguments));
     assert_eq!((&result["emulated"], &result["silicon"]), (&false.into(), &false.into()), "{result}");
     assert_eq!(result["board"], "raspberry-pi:ssh");
@@ -129,7 +128,6 @@ fn a_raspberry_pi_is_reached_with_ssh() {
         assert!(count["total"].as_u64().is_some_and(|total| total > 0), "{result}");
     }
     let said = programs.said("ssh.said");
-    assert!(said.contains("model.nwk --threads 2"), "{said}");
     assert!(said.lines().all(|line| line.contains("BatchMode=yes") && line.contains("pi@stand-in")), "{said}");
     // What was copied there is gone.
     let folders: Vec<&str> = said.split_whitespace().filter_map(|word| word.strip_suffix("/model.nwk")).collect();
