@@ -115,3 +115,9 @@ fn anomaly_detection() {
     as_recorded(&ad::project(), 0.85);
     prunes_shortly(&ad::project());
 }
+
+#[test]
+fn keyword_spotting() {
+    as_recorded(&kws::project(), 0.90);
+    prunes_shortly(&kws::project());
+}
