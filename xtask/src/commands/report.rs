@@ -43,7 +43,11 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     let names = |results: Vec<&page::Results>| results.iter().map(|results| results.name.clone()).collect();
     let outcome = Outcome { page: path.display().to_string(), models: names(known), missing: names(unknown) };
     for name in &outcome.missing {
-        let data = Model::find(work, name).and_then(|model| data::missing(work, &model))?;
+        // A model from elsewhere goes by its path, and brings its own data.
+        let data = match Model::find(work, name) {
+            Ok(model) => data::missing(work, &model)?,
+            Err(_) => None,
+        };
         let data = data.map(|missing| format!("; {missing}")).unwrap_or_default();
         note(&format!("{name} is not packed yet; `cargo xtask deploy {name}` does it{data}"));
     }

@@ -230,6 +230,7 @@ fn a_page_shows_what_the_commands_print() {
     let pruned = saved(&model.files().join("report.json"))["pruned"].clone();
     let record = serde_json::json!({
         "model": "m", "command": "cargo xtask prune m --keep", "seed": 7, "metric": "top-1", "seconds": 60.0, "recipe": {},
+        "live_macs": [4321, 1234],
         "unpruned": pruned, "pruned": pruned,
         "steps": [{ "name": "channels 1/1", "live_macs": 1234, "curve": [[0.5, 0.25], [0.125, 0.75]], "seconds": 1.0 }],
     });
