@@ -41,17 +41,36 @@ pub struct Cut {
     pub masked: BTreeSet<String>,
 }
 
+/// Improves what a removal left: the network before, the one after, and what was removed.
+pub(super) type Mend<'a> = dyn FnMut(&Graph, Graph, Structure, &Decision) -> Result<Graph, CompileError> + 'a;
+
 impl Shape {
     /// The graph with this shape, without leaving out blocks. In every group the units with the least loss leave.
     pub fn shrunk(&self, graph: &Graph, losses: &Losses) -> Result<Graph, CompileError> {
+        self.shrunk_with(graph, losses, &mut |_, after, _, _| Ok(after))
+    }
+
+    /// Like [`Shape::shrunk`]; what is left after each removal, of which `mend` also gets the network before, passes
+    /// through it.
+    pub(super) fn shrunk_with(
+        &self,
+        graph: &Graph,
+        losses: &Losses,
+        mend: &mut Mend<'_>,
+    ) -> Result<Graph, CompileError> {
         let mut smaller = graph.clone();
+        let mut without = |smaller: &mut Graph, structure, decision: Decision| {
+            let after = remove(smaller, structure, &decision)?;
+            *smaller = mend(smaller, after, structure, &decision)?;
+            Ok::<_, CompileError>(())
+        };
         if !self.keep.is_empty() {
             let removal = |(name, keep): (&String, &usize)| {
                 let units = losses.groups.get(name).map_or(&[][..], |group| &group.units);
                 Removal { group: name.clone(), units: units.len(), remove: least(units, units.len() - keep) }
             };
             let decision = Decision { groups: self.keep.iter().map(removal).collect() };
-            smaller = remove(&smaller, Structure::Channels, &decision)?;
+            without(&mut smaller, Structure::Channels, decision)?;
         }
         if !self.dropped.is_empty() {
             let found = sites(&smaller, Structure::Layers)?;
@@ -60,7 +79,7 @@ impl Shape {
                 units: site.units,
                 remove: (0..site.units).filter(|unit| self.dropped.contains(&site.unit_names[*unit])).collect(),
             });
-            smaller = remove(&smaller, Structure::Layers, &Decision { groups: groups.collect() })?;
+            without(&mut smaller, Structure::Layers, Decision { groups: groups.collect() })?;
         }
         Ok(smaller)
     }

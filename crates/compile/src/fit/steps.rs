@@ -14,7 +14,7 @@ use crate::{
 use burn::module::Module;
 use niwaki_graph::Graph;
 use niwaki_pack::artefact::{Quality, Variant, write_atomically};
-use niwaki_prune::{Limits, hidden_channels, lossless};
+use niwaki_prune::{BlockShape, Decision, Limits, Structure, hidden_channels, lossless};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, path::Path};
 
@@ -125,11 +125,28 @@ pub fn cut<M: Module>(
         let search = Search { graph: &graph, losses: &losses, ranges: &ranges, target: &wanted.target, grid };
         let start = search.look(&Shape::default())?;
         let found = search.within(&wanted.budget)?;
-        let smaller = found.shape.shrunk(&graph, &losses)?;
+        let fitted =
+            |before: &Graph, after: Graph, removed: (Structure, &Decision), masked: &BTreeSet<String>| match recipe
+                .fine_tune
+                .reconstruct
+            {
+                true => engine::reconstruct((before, &after), removed, masked, bench.data.samples, bench.device),
+                false => Ok(after),
+            };
+        let smaller = found.shape.shrunk_with(&graph, &losses, &mut |whole, after, structure, decision| {
+            fitted(whole, after, (structure, decision), &before.masked)
+        })?;
         // Which blocks matter in what is left is not what mattered before.
         let known =
             if found.shape.blocks.is_empty() { Losses::default() } else { Losses::of_blocks(&smaller, &bench)? };
-        (found.clone(), found.shape.blocked(smaller, &known)?, start)
+        let mut cut = found.shape.blocked(smaller.clone(), &known)?;
+        if !found.shape.blocks.is_empty() {
+            let masked: BTreeSet<String> =
+                before.masked.union(&cut.masked.iter().cloned().collect()).cloned().collect();
+            let blocks = Structure::Blocks(BlockShape::OneByFour);
+            cut.graph = fitted(&smaller, cut.graph, (blocks, &Decision::default()), &masked)?;
+        }
+        (found.clone(), cut, start)
     };
     let (blob, _, _) = packed(project.name, &cut.graph, &ranges)?;
     let mut masked = before.masked;
