@@ -48,13 +48,16 @@ impl Downloader {
             let mut found = digest(&part)?;
             if found != *expected && resumed {
                 // What an earlier run left was not the beginning of this file.
-                std::fs::remove_file(&part)?;
+                std::fs::remove_file(&part).with_context(|| part.display().to_string())?;
                 self.complete(&url, original, &part)?;
                 found = digest(&part)?;
             }
             if found != *expected {
-                std::fs::remove_file(&part)?;
-                bail!("{url} has SHA-256 {found} instead of {expected}; the file was removed");
+                std::fs::remove_file(&part).with_context(|| part.display().to_string())?;
+                bail!(
+                    "{url} has SHA-256 {found} instead of {expected}; the file was removed. Run this again, or have another \
+                     server's copy with --mirror URL"
+                );
             }
         }
         std::fs::rename(&part, &whole).with_context(|| whole.display().to_string())?;
@@ -103,7 +106,7 @@ impl Downloader {
                 return match &original.sha256 {
                     Some(_) => Ok(()),
                     None => {
-                        std::fs::remove_file(part).map_err(|error| Failure::Final(error.into()))?;
+                        std::fs::remove_file(part).map_err(|error| unwritable(part, error))?;
                         Err(Failure::Passing(anyhow::anyhow!("the server does not go on at byte {have}")))
                     }
                 };
@@ -119,7 +122,7 @@ impl Downloader {
             0 => File::create(part),
             _ => OpenOptions::new().append(true).open(part),
         }
-        .map_err(|error| Failure::Final(error.into()))?;
+        .map_err(|error| unwritable(part, error))?;
         let bar = self.bar(original.file, start, length.or(original.bytes));
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; 1 << 16];
@@ -129,7 +132,7 @@ impl Downloader {
             if count == 0 {
                 break;
             }
-            file.write_all(&buffer[..count]).map_err(|error| Failure::Final(error.into()))?;
+            file.write_all(&buffer[..count]).map_err(|error| unwritable(part, error))?;
             at += count as u64;
             bar.set_position(at);
         }
@@ -181,9 +184,15 @@ enum Failure {
     Final(anyhow::Error),
 }
 
+/// A folder that is full or not to be written to: nothing that is downloaded already is lost.
+fn unwritable(part: &Path, error: std::io::Error) -> Failure {
+    let remedy = "free some room there, or choose another folder with --to; what is downloaded is kept";
+    Failure::Final(anyhow::Error::new(error).context(format!("cannot write {}; {remedy}", part.display())))
+}
+
 /// A file's SHA-256.
 fn digest(path: &Path) -> anyhow::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = File::open(path).with_context(|| path.display().to_string())?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {

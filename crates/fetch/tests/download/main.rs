@@ -103,6 +103,7 @@ fn nothing_is_written_where_something_is_wrong() {
 
     let other = fails(&cifar10(original("cifar.tar.gz", &server, Some(b"other")), 2));
     assert!(other.contains("has SHA-256 ") && other.contains("instead of "), "{other}");
+    assert!(other.contains("--mirror"), "{other}");
     assert!(!folder.path().join("originals/cifar.tar.gz").exists());
 
     let short = fails(&cifar10(original("cifar.tar.gz", &server, None), 3));
@@ -122,6 +123,25 @@ fn nothing_is_written_where_something_is_wrong() {
     let step = cifar10(original("cifar.tar.gz", &damaged, None), 2);
     let error = format!("{:#}", fetch(&step, folder.path(), &quiet()).unwrap_err());
     assert!(error.contains("cifar.tar.gz is damaged"), "{error}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told_with_the_file() {
+    let archive = made_up::archive(&made_up::cifar(4));
+    let server = serve("cifar.tar.gz", &archive, Manner::Resumes);
+    let folder = tempfile::tempdir().unwrap();
+    let originals = folder.path().join("originals");
+    std::fs::create_dir(&originals).unwrap();
+    // Every byte written there is one too many.
+    std::os::unix::fs::symlink("/dev/full", originals.join("cifar.tar.gz.part")).unwrap();
+    let error =
+        fetch(&cifar10(original("cifar.tar.gz", &server, Some(&archive)), 4), folder.path(), &quiet()).unwrap_err();
+    let error = format!("{error:#}");
+    for part in ["cannot write ", "originals/cifar.tar.gz.part", "--to", "No space left"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(arrays(folder.path()), [""; 0]);
 }
 
 #[test]
