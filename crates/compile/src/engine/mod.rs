@@ -39,7 +39,6 @@ pub use reconstruct::reconstruct;
 pub use resume::Keep;
 pub use run::{Pruned, Step, prune};
 pub use score::{SavedScores, SiteScores, gates, score};
-pub(crate) use sensitivity::loss;
 pub use sensitivity::sensitivity;
 pub use stage::{Amount, Pace, Share, Stage};
 pub use table::{Cell, Row, table};

@@ -35,8 +35,7 @@ pub fn sensitivity(graph: &Graph, sites: &Sites, scores: &Scores, bench: &Bench<
     Ok(curves)
 }
 
-/// A graph's loss on some samples.
-pub(crate) fn loss(graph: &Graph, samples: &Samples, bench: &Bench<'_>) -> Result<f64, CompileError> {
+fn loss(graph: &Graph, samples: &Samples, bench: &Bench<'_>) -> Result<f64, CompileError> {
     let module = GraphModule::new(graph, bench.device)?;
     Ok(evaluate_by(bench.task.loss, &module, samples, BATCH)?.loss)
 }

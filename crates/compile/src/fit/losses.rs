@@ -3,10 +3,10 @@
 use super::shape::{Blocks, PARTS, rows, weights};
 use crate::{
     CompileError,
-    engine::{self, Bench, gates},
+    engine::{Bench, gates},
 };
 use niwaki_graph::Graph;
-use niwaki_prune::{BlockShape, Decision, Removal, Sites, Structure, remove, sites};
+use niwaki_prune::{BlockShape, Sites, Structure, sites};
 use niwaki_train::gate_curvatures;
 use std::collections::BTreeMap;
 
@@ -66,7 +66,9 @@ impl Losses {
         losses.groups =
             found.sites.iter().zip(units).map(|(site, units)| (site.name.clone(), Group::new(units))).collect();
         let found = sites(graph, Structure::Layers)?;
-        losses.branches = without_each(graph, &found, bench)?;
+        let units = curvatures(graph, &found, bench)?;
+        let names = found.sites.iter().flat_map(|site| site.unit_names.iter().cloned());
+        losses.branches = names.zip(units.into_iter().flatten()).collect();
         Ok(losses)
     }
 
@@ -129,26 +131,6 @@ fn sums(units: &[f64]) -> Vec<f64> {
         sum
     });
     [0.0].into_iter().chain(rest).collect()
-}
-
-/// What the loss rises by without each branch: so much leaves at once that its curvature says little, and they are few
-/// enough to try.
-fn without_each(graph: &Graph, found: &Sites, bench: &Bench<'_>) -> Result<BTreeMap<String, f64>, CompileError> {
-    if found.sites.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let samples = bench.labelled()?;
-    let some = samples.slice(0..SAMPLES.min(samples.len()));
-    let whole = engine::loss(graph, &some, bench)?;
-    let mut branches = BTreeMap::new();
-    for site in &found.sites {
-        for (unit, name) in site.unit_names.iter().enumerate() {
-            let removal = Removal { group: site.name.clone(), units: site.units, remove: vec![unit] };
-            let left = remove(graph, Structure::Layers, &Decision { groups: vec![removal] })?;
-            branches.insert(name.clone(), (engine::loss(&left, &some, bench)? - whole).max(0.0));
-        }
-    }
-    Ok(branches)
 }
 
 fn curvatures(graph: &Graph, found: &Sites, bench: &Bench<'_>) -> Result<Vec<Vec<f64>>, CompileError> {
