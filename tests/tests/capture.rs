@@ -29,7 +29,8 @@ fn parity<M: Module, const D: usize, const E: usize>(
     let captured = module.forward(vec![x.into()]).expect("runs").remove(0);
     assert_eq!(captured.shape(), native.shape(), "{graph}");
     for (a, b) in captured.into_vec().iter().zip(native.into_vec()) {
-        assert!((a - b).abs() < 1e-5, "{a} and {b}:\n{graph}");
+        // Sums are taken in another order: a rounding or two of the operands' size.
+        assert!((a - b).abs() < 1e-5 * b.abs().max(1.0), "{a} and {b}:\n{graph}");
     }
 }
 
