@@ -104,7 +104,7 @@ struct PruneArgs {
 /// How to prune, instead of what the recipe says.
 #[derive(Args)]
 struct What {
-    /// l1, l2, geometric-median, weight-gradient, taylor, learned-l0, learned-l1 or random.
+    /// l1, l2, geometric-median, weight-gradient, taylor, obs, learned-l0, learned-l1 or random.
     #[arg(long)]
     importance: Option<Importance>,
     /// channels, neurons, layers, 1x4, 2x4, 4x4, N:M or weights; the only stage then.

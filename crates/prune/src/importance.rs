@@ -1,4 +1,4 @@
-//! Scores of any units by any measure of importance: magnitude, gradient, Taylor, learned mask, geometric median, random.
+//! Scores of any units by any measure of importance: magnitude, gradient, Taylor, optimal brain surgeon, learned mask, geometric median, random.
 
 use crate::{
     Groups, Norm, PruneError, Scores, Sites, Structure, groups,
@@ -8,7 +8,8 @@ use niwaki_graph::{Graph, ParamId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// How the importance of a unit is measured. The mean score of a site is 1, so that sites can be ranked together.
+/// How the importance of a unit is measured. The mean score of a site is 1, so that sites can be ranked together,
+/// unless scores are in one unit already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Importance {
@@ -26,6 +27,10 @@ pub enum Importance {
     /// First-order change of the loss when the unit leaves, its absolute value averaged over batches (Molchanov et al.
     /// 2019, arXiv:1906.10771).
     Taylor,
+    /// What the loss rises by, to second order, when the unit leaves after those that cost less and the weights that stay
+    /// make up for it, for each multiply-accumulate: the optimal brain surgeon (Hassibi and Stork 1993; Frantar and
+    /// Alistarh 2022, arXiv:2208.11580).
+    Obs,
     /// How open a gate with a hard-concrete distribution stays under an L0 penalty (Louizos et al. 2018,
     /// arXiv:1712.01312).
     LearnedL0,
@@ -59,12 +64,13 @@ pub enum Evidence<'e> {
 
 impl Importance {
     /// All of them, in the order they are documented.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::L1,
         Self::L2,
         Self::GeometricMedian,
         Self::WeightGradient,
         Self::Taylor,
+        Self::Obs,
         Self::LearnedL0,
         Self::LearnedL1,
         Self::Random,
@@ -75,7 +81,7 @@ impl Importance {
         match self {
             Self::L1 | Self::L2 | Self::GeometricMedian | Self::Random => Needs::Weights,
             Self::WeightGradient => Needs::Gradients,
-            Self::Taylor | Self::LearnedL0 | Self::LearnedL1 => Needs::Gates,
+            Self::Taylor | Self::Obs | Self::LearnedL0 | Self::LearnedL1 => Needs::Gates,
         }
     }
 
@@ -105,14 +111,14 @@ impl Importance {
                 };
                 sums(site, &product, |x| x.abs(), |x| x)
             })?,
-            (Self::Taylor | Self::LearnedL0 | Self::LearnedL1, Evidence::Units(units)) => {
+            (Self::Taylor | Self::Obs | Self::LearnedL0 | Self::LearnedL1, Evidence::Units(units)) => {
                 let mut rest = units.iter().map(|x| f64::from(*x));
                 sites.sites.iter().map(|site| rest.by_ref().take(site.units).collect()).collect()
             }
             _ => return Err(missing()),
         };
-        // Gates of all sites were learned against one penalty: they compare as they are.
-        if !matches!(self, Self::LearnedL0 | Self::LearnedL1) {
+        // Gates of all sites were learned against one penalty, and rises of the loss are in one unit: they compare as they are.
+        if !matches!(self, Self::Obs | Self::LearnedL0 | Self::LearnedL1) {
             found.iter_mut().for_each(|site| normalise(site));
         }
         let mut scores =
@@ -271,6 +277,7 @@ impl fmt::Display for Importance {
             Self::GeometricMedian => "geometric-median",
             Self::WeightGradient => "weight-gradient",
             Self::Taylor => "taylor",
+            Self::Obs => "obs",
             Self::LearnedL0 => "learned-l0",
             Self::LearnedL1 => "learned-l1",
             Self::Random => "random",

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// l1, l2, geometric-median, weight-gradient, taylor, learned-l0, learned-l1 or random
+    /// l1, l2, geometric-median, weight-gradient, taylor, obs, learned-l0, learned-l1 or random
     #[arg(long)]
     importance: Option<String>,
     /// channels, neurons, layers, 1x4, 2x4, 4x4, N:M (such as 2:4) or weights

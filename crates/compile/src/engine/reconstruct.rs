@@ -4,6 +4,7 @@
 //! It takes seconds where training takes minutes, and needs no labels: training starts out close to the old network.
 
 mod solve;
+mod surgeon;
 mod window;
 
 use crate::CompileError;
@@ -13,6 +14,7 @@ use niwaki_prune::{Decision, Structure, remove};
 use niwaki_train::{GraphModule, Samples, observe};
 use solve::Normal;
 use std::collections::{BTreeMap, BTreeSet};
+pub(super) use surgeon::surgeon;
 use window::Window;
 
 /// Samples that layers are fitted on, at most, where they yield something for every place of an image.
@@ -34,12 +36,7 @@ pub fn reconstruct(
 ) -> Result<Graph, CompileError> {
     let kept = kept_outputs(before, structure, decision)?;
     let windows: Vec<Window> = after.nodes.iter().filter_map(|node| Window::of(after, node)).collect();
-    // One place of one sample is one equation: without images there have to be more samples.
-    let images = after.nodes.iter().any(|node| matches!(node.op, Op::Conv(_)));
-    let count = samples.len().min(if images { SAMPLES } else { SAMPLES * PLACES });
-    // From everywhere: data sets are often in some order.
-    let spread: Vec<usize> = (0..count).map(|sample| sample * samples.len() / count.max(1)).collect();
-    let samples = samples.select(&spread);
+    let samples = spread(after, samples);
     // What every layer yielded before, at the places that count.
     let mut goals: Vec<Vec<f32>> = vec![Vec::new(); windows.len()];
     let old = |window: &Window| before.nodes.iter().find(|node| node.name == window.name).map(|node| node.output);
@@ -67,6 +64,14 @@ pub fn reconstruct(
         window.add(&mut fitted, held, &normal);
     }
     Ok(fitted)
+}
+
+/// Samples to fit layers on, from everywhere: data sets are often in some order.
+fn spread(graph: &Graph, samples: &Samples) -> Samples {
+    // One place of one sample is one equation: without images there have to be more samples.
+    let images = graph.nodes.iter().any(|node| matches!(node.op, Op::Conv(_)));
+    let count = samples.len().min(if images { SAMPLES } else { SAMPLES * PLACES });
+    samples.select(&(0..count).map(|sample| sample * samples.len() / count.max(1)).collect::<Vec<_>>())
 }
 
 /// By layer: which of its outputs stay. Found by cutting a graph whose weights say whose they are.

@@ -119,6 +119,10 @@ pub fn score(
         })?;
         return Ok(importance.scores(graph, sites, Evidence::Gradients(&sizes), bench.seed)?);
     }
+    if importance == Importance::Obs {
+        let units = super::reconstruct::surgeon(graph, sites, &some, bench)?;
+        return Ok(importance.scores(graph, sites, Evidence::Units(&units), bench.seed)?);
+    }
     let gates = gates(sites);
     let units = match importance {
         Importance::Taylor => niwaki_train::gate_gradients(graph, &gates, &some, loss, BATCH, bench.device)?,

@@ -18,7 +18,7 @@ pub struct Prune {
     pub ratio: f64,
     /// Instead of `ratio`: the part of the multiply-accumulates that is left, 0 to 1.
     pub macs: Option<f64>,
-    /// Which units count as important: `l1`, `l2`, `geometric-median`, `weight-gradient`, `taylor`, `learned-l0`,
+    /// Which units count as important: `l1`, `l2`, `geometric-median`, `weight-gradient`, `taylor`, `obs`, `learned-l0`,
     /// `learned-l1` or `random`.
     pub importance: Importance,
     /// `uniform`: the same part of every layer; `global`: the least important of all; `sensitivity`: as measured.

@@ -7,6 +7,8 @@ const RUN: usize = 256;
 
 /// `A'A` and `A'B` of rows of inputs and of what is missing from outputs.
 pub(super) struct Normal {
+    /// How many rows.
+    pub(super) rows: usize,
     terms: usize,
     outputs: usize,
     square: Vec<f64>,
@@ -29,7 +31,7 @@ impl Normal {
             square.iter_mut().zip(part).for_each(|(sum, part)| *sum += f64::from(part));
             product.iter_mut().zip(cross).for_each(|(sum, part)| *sum += f64::from(part));
         }
-        Self { terms, outputs, square, product }
+        Self { rows: inputs.len() / terms, terms, outputs, square, product }
     }
 
     /// Cholesky factor, row by row, of the equations for these terms.
@@ -57,6 +59,27 @@ impl Normal {
             rows.push(row);
         }
         rows
+    }
+
+    /// The inverse of the equations' matrix for these terms.
+    pub(super) fn inverse(&self, terms: &[usize]) -> Vec<Vec<f64>> {
+        let factor = self.factor(terms);
+        // The factor's own inverse, column by column, each from its diagonal on.
+        let columns: Vec<Vec<f64>> = (0..terms.len())
+            .map(|j| {
+                let mut column = vec![1.0 / factor[j][j]];
+                for i in j + 1..terms.len() {
+                    let known: f64 = factor[i][j..i].iter().zip(&column).map(|(a, x)| a * x).sum();
+                    column.push(-known / factor[i][i]);
+                }
+                column
+            })
+            .collect();
+        let product = |i: usize, j: usize| -> f64 {
+            let (low, high) = (i.min(j), i.max(j));
+            columns[high].iter().zip(&columns[low][high - low..]).map(|(a, b)| a * b).sum()
+        };
+        (0..terms.len()).map(|i| (0..terms.len()).map(|j| product(i, j)).collect()).collect()
     }
 
     /// What to add to the weights of one output.

@@ -9,7 +9,7 @@ pub(super) struct Window {
     pub(super) input: ValueId,
     pub(super) output: ValueId,
     pub(super) weight: ParamId,
-    bias: Option<ParamId>,
+    pub(super) bias: Option<ParamId>,
     /// Output channels.
     pub(super) channels: usize,
     /// Products per output.
@@ -117,17 +117,20 @@ impl Window {
         }
     }
 
+    /// Where in the parameter the weight of an output channel for a product is.
+    pub(super) fn place(&self, channel: usize, term: usize) -> usize {
+        match self.conv {
+            None => term * self.channels + channel,
+            Some(_) => channel * self.terms + term,
+        }
+    }
+
     /// Adds what is missing to the weights and the bias; `held` leaves weights that are zero.
     pub(super) fn add(&self, graph: &mut Graph, held: bool, normal: &Normal) {
-        let linear = self.conv.is_none();
-        let place = |channel: usize, term: usize| match linear {
-            true => term * self.channels + channel,
-            false => channel * self.terms + term,
-        };
         let mut solved: Option<(Vec<usize>, Vec<Vec<f64>>)> = None;
         for channel in 0..self.channels {
             let weights = &graph.params[self.weight.0].data;
-            let live = |term: &usize| !held || weights[place(channel, *term)] != 0.0;
+            let live = |term: &usize| !held || weights[self.place(channel, *term)] != 0.0;
             let mut terms: Vec<usize> = (0..self.terms).filter(live).collect();
             if self.bias.is_some() {
                 terms.push(self.terms);
@@ -141,7 +144,7 @@ impl Window {
             for (term, change) in terms.iter().zip(change) {
                 match (*term == self.terms, self.bias) {
                     (true, Some(bias)) => graph.params[bias.0].data[channel] += change as f32,
-                    _ => graph.params[self.weight.0].data[place(channel, *term)] += change as f32,
+                    _ => graph.params[self.weight.0].data[self.place(channel, *term)] += change as f32,
                 }
             }
         }
