@@ -137,6 +137,25 @@ fn what_is_measured_beats_chance() {
     }
 }
 
+/// Without training on, but with what stays fitted: the optimal brain surgeon leaves out other blocks than sizes or chance
+/// do, and loses less.
+#[test]
+fn the_surgeon_keeps_outputs() {
+    let (data, device, graph) = (data(), Device::flex(), trained_digits());
+    let fine_tune = FineTune { reconstruct: true, ..quick(0) };
+    let before = outputs(&graph, &data.test);
+    let error = |importance: Importance| {
+        let mut bench = Bench::new(&data.train, Task::CLASSIFICATION, &fine_tune, &device);
+        let structure = "2x4".parse().expect("a name");
+        let stage = Stage { importance, structure, share: Share::Global, ..Stage::ratio(0.6) };
+        let pruned = prune(&graph, &[stage], &mut bench, None).expect("prunes").graph;
+        let squares = outputs(&pruned, &data.test).iter().zip(&before).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+        squares / before.len() as f64
+    };
+    let (surgeon, taylor, size) = (error(Importance::Obs), error(Importance::Taylor), error(Importance::L2));
+    assert!(surgeon < 0.9 * taylor && surgeon < 0.9 * size, "obs {surgeon}, taylor {taylor}, l2 {size}");
+}
+
 #[test]
 fn learned_masks_reach_their_target() {
     let (data, device, graph) = (data(), Device::flex(), trained_digits());
