@@ -93,8 +93,8 @@ impl<'a> Layer<'a> {
             // SAFETY: planes and stream fit each other: `translated` and `whole` saw to it. The band has `count` rows of
             // `pixels` pixels, or as many pixels.
             unsafe {
-                if plan.source == Source::Pixels {
-                    line::<T, ROWS>(base, &self.stream, &rule, place, count);
+                if plan.joined {
+                    line::<T, ROWS>(base, &self.stream, &rule, place, count * pixels);
                     continue;
                 }
                 let step = self.op.window.stride[0] * plan.row_bytes();

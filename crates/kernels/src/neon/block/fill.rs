@@ -26,8 +26,15 @@ pub(super) fn rows(
     let pitch = op.input.width * pixel;
     let (right, padding) = (op.window.stride[1].max(1), op.window.padding[1]);
     let word = [op.input_zero_point; 4];
-    for (at, row) in planes.chunks_exact_mut(plan.row_bytes().max(1)).enumerate().take(plan.rows) {
+    let down = op.window.stride[0].max(1);
+    for at in 0..plan.rows {
         let from = axis.undilated(first + at).and_then(|row| input.get(row * pitch..(row + 1) * pitch));
+        let start = match plan.joined {
+            true if at % down >= plan.phases => continue,
+            true => at % down * plan.row_bytes() + at / down * op.output.width * 4,
+            false => at * plan.row_bytes(),
+        };
+        let Some(row) = planes.get_mut(start..) else { return };
         if plan.source == Source::Taps {
             let Some(line) = copied.get_mut(..plan.line) else { continue };
             let (left, rest) = line.split_at_mut_checked(padding * pixel).unwrap_or_default();
@@ -39,6 +46,17 @@ pub(super) fn rows(
             pixels(line, right * pixel, op.output.width, plan, row);
             continue;
         }
+        if plan.joined {
+            // Windows of one column have no padding beside them.
+            match from {
+                Some(from) => pixels(from, right * pixel, op.output.width, plan, row),
+                None => row.chunks_mut(plan.plane_bytes().max(1)).take(plan.quads).for_each(|plane| {
+                    plane.as_chunks_mut::<4>().0.iter_mut().take(op.output.width).for_each(|to| *to = word);
+                }),
+            }
+            continue;
+        }
+        let Some(row) = row.get_mut(..plan.row_bytes()) else { return };
         for (phase, planes) in row.chunks_exact_mut((plan.quads * plan.plane_bytes()).max(1)).enumerate() {
             // Positions whose columns are inside the input.
             let start = padding.saturating_sub(phase).div_ceil(right).min(plan.positions);
@@ -65,7 +83,8 @@ pub(super) fn rows(
 /// less.
 pub(super) fn pixels(from: &[i8], pitch: usize, count: usize, plan: &Planes, planes: &mut [i8]) {
     let needed = count.saturating_sub(1).saturating_mul(pitch).saturating_add(plan.quads * 4);
-    if count == 0 || count > plan.positions || from.len() < needed || planes.len() < plan.row_bytes() {
+    let written = plan.quads.saturating_sub(1) * plan.plane_bytes() + 4 * count;
+    if count == 0 || from.len() < needed || planes.len() < written {
         return;
     }
     // SAFETY: as was just checked.
