@@ -1,6 +1,6 @@
 //! Convolution without dot products: every accumulator is four partial sums of one pixel and one output channel.
 
-use super::{Rule, add_pairs, load::load_pair, narrow, requantise};
+use super::{Rule, add_pairs, load::load_pair, outputs};
 use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
 use core::arch::aarch64::{
     int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmull_high_s8,
@@ -101,14 +101,14 @@ unsafe fn one<const P: usize, const PAIRS: bool>(pixels: Pixels, panels: &Panels
             // SAFETY: as above; this is the last step.
             unsafe { step::<P, PAIRS>(&mut acc, x.map(|x| vld1q_s8(x)), weights) };
         }
-        let mut scaled = [bias; 4];
-        for (acc, scaled) in acc.iter().zip(&mut scaled) {
+        let mut all = [bias; 4];
+        for (acc, sum) in acc.iter().zip(&mut all) {
             let sums = add_pairs(add_pairs(acc[0], acc[1]), add_pairs(acc[2], acc[3]));
-            *scaled = requantise(vaddq_s32(sums, bias), half, rule);
+            *sum = vaddq_s32(sums, bias);
         }
         let mut bytes = [0i8; STEP];
         // SAFETY: `bytes` is as long as what is stored.
-        unsafe { vst1q_s8(bytes.as_mut_ptr(), narrow(scaled, rule)) };
+        unsafe { vst1q_s8(bytes.as_mut_ptr(), outputs(all, [half; 4], rule)) };
         if left < CHANNELS {
             // SAFETY: the caller vouches for `left` more channels of each pixel.
             unsafe { place.store_some(&bytes[..P * CHANNELS], CHANNELS, left) };

@@ -1,6 +1,6 @@
 //! Convolution with dot products: every accumulator is four output channels of one pixel.
 
-use super::{Rule, conv2d::starts, load::load, narrow, requantise};
+use super::{Rule, conv2d::starts, load::load, outputs};
 use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
 use core::{
     arch::aarch64::{int8x16_t, int32x4_t, int32x4x4_t, vld1q_s8, vld1q_s32, vst1q_s8, vst4q_s32},
@@ -107,10 +107,10 @@ unsafe fn one<const P: usize>(pixels: Pixels, panels: &Panels, rule: &Rule, mut 
         let mut results = [[0i8; CHANNELS]; 8];
         for first in (0..P).step_by(2) {
             let second = (first + 1).min(P - 1);
-            let scaled = [(first, 0), (first, 1), (second, 0), (second, 1)]
-                .map(|(pixel, four)| requantise(acc[pixel][four], half[four], rule));
+            let all = [acc[first][0], acc[first][1], acc[second][0], acc[second][1]];
+            let bytes = outputs(all, [half[0], half[1], half[0], half[1]], rule);
             // SAFETY: two pixels are as long as what is stored, and there is room for eight.
-            unsafe { vst1q_s8(results.as_mut_ptr().cast::<i8>().add(first * CHANNELS), narrow(scaled, rule)) };
+            unsafe { vst1q_s8(results.as_mut_ptr().cast::<i8>().add(first * CHANNELS), bytes) };
         }
         if left < CHANNELS {
             // SAFETY: the caller vouches for `left` more channels of each pixel.

@@ -4,7 +4,7 @@ use super::{Stream, Tile, dot::Dot, fill, plain::Plain};
 use crate::{
     neon::Rule,
     planes::{Planes, Source},
-    simd::{Place, Scalars, counts},
+    simd::{Place, counts},
 };
 use niwaki_blob::BlockConv2d;
 
@@ -72,12 +72,9 @@ impl<'a> Layer<'a> {
     /// # Safety
     /// The CPU has the instruction set of `T`; the blocks have `ROWS` rows and the output is as long as the shape says.
     unsafe fn run<T: Tile, const ROWS: usize>(&mut self, output: &mut [i8]) {
-        let rule = Rule::of(&Scalars {
-            shift: 0,
-            zero_point: self.op.blocks.zero_point,
-            min: self.op.blocks.activation.min,
-            max: self.op.blocks.activation.max,
-        });
+        let blocks = &self.op.blocks;
+        let terms = self.op.quads().saturating_mul(4);
+        let rule = Rule::of(&super::scalars(blocks).of_sums(terms, blocks.bias, blocks.multipliers));
         let (shape, plan) = (self.op.output, self.plan);
         let (pixels, total) = match plan.source {
             Source::Rows | Source::Taps => (shape.width, shape.height),

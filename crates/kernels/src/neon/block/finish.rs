@@ -2,7 +2,7 @@
 
 use super::CHANNELS;
 use crate::{
-    neon::{Rule, narrow},
+    neon::{Rule, narrow, narrow_quick},
     simd::Place,
 };
 use core::arch::{
@@ -17,8 +17,8 @@ use core::arch::{
 ///
 /// # Safety
 /// Four multipliers can be read; `channels` (at most four) of each of `count` pixels (at most `4 * V`) can be written.
-#[inline]
-#[target_feature(enable = "neon")]
+// Always inlined, which functions with target features cannot be: sums stay in registers.
+#[inline(always)]
 pub(super) unsafe fn finish<const V: usize>(
     acc: [[int32x4_t; V]; CHANNELS],
     multipliers: *const i32,
@@ -29,23 +29,13 @@ pub(super) unsafe fn finish<const V: usize>(
 ) {
     // SAFETY: the caller vouches for four multipliers. Halves are exact: multipliers are even.
     let half = unsafe { vshrq_n_s32::<1>(vld1q_s32(multipliers)) };
-    // Block weights have no shift.
-    let scaled = |v: usize| {
-        [
-            vqrdmulhq_laneq_s32::<0>(acc[0][v], half),
-            vqrdmulhq_laneq_s32::<1>(acc[1][v], half),
-            vqrdmulhq_laneq_s32::<2>(acc[2][v], half),
-            vqrdmulhq_laneq_s32::<3>(acc[3][v], half),
-        ]
+    // SAFETY: every 64-bit Arm target has NEON.
+    let pixels = unsafe {
+        match rule.quick {
+            true => pixels::<V, true>(acc, half, rule),
+            false => pixels::<V, false>(acc, half, rule),
+        }
     };
-    // Four bytes for each pixel, four pixels to a vector.
-    let mut pixels = [vqtbl1q_s8(narrow(scaled(0), rule), by_pixel()); V];
-    for v in (0..V / 2 * 2).step_by(2) {
-        let (a, b) = (scaled(v), scaled(v + 1));
-        let (low, high) = (narrow([a[0], b[0], a[1], b[1]], rule), narrow([a[2], b[2], a[3], b[3]], rule));
-        let (even, odd) = (vzip1q_s8(low, high), vzip2q_s8(low, high));
-        (pixels[v], pixels[v + 1]) = (vzip1q_s8(even, odd), vzip2q_s8(even, odd));
-    }
     if channels < CHANNELS {
         // SAFETY: the caller vouches for the place.
         return unsafe { store_some(pixels, place, channels, count) };
@@ -78,6 +68,39 @@ pub(super) unsafe fn finish<const V: usize>(
                 options(nostack, preserves_flags)
             );
         }
+    }
+}
+
+/// Four bytes for each pixel, four pixels to a vector.
+///
+/// # Safety
+/// The CPU has NEON.
+#[inline(always)]
+unsafe fn pixels<const V: usize, const QUICK: bool>(
+    acc: [[int32x4_t; V]; CHANNELS],
+    half: int32x4_t,
+    rule: &Rule,
+) -> [int8x16_t; V] {
+    // SAFETY: the caller vouches for NEON.
+    unsafe {
+        // Block weights have no shift.
+        let scaled = |v: usize| {
+            [
+                vqrdmulhq_laneq_s32::<0>(acc[0][v], half),
+                vqrdmulhq_laneq_s32::<1>(acc[1][v], half),
+                vqrdmulhq_laneq_s32::<2>(acc[2][v], half),
+                vqrdmulhq_laneq_s32::<3>(acc[3][v], half),
+            ]
+        };
+        let narrow = |scaled| if QUICK { narrow_quick(scaled, rule) } else { narrow(scaled, rule) };
+        let mut pixels = [vqtbl1q_s8(narrow(scaled(0)), by_pixel()); V];
+        for v in (0..V / 2 * 2).step_by(2) {
+            let (a, b) = (scaled(v), scaled(v + 1));
+            let (low, high) = (narrow([a[0], b[0], a[1], b[1]]), narrow([a[2], b[2], a[3], b[3]]));
+            let (even, odd) = (vzip1q_s8(low, high), vzip2q_s8(low, high));
+            (pixels[v], pixels[v + 1]) = (vzip1q_s8(even, odd), vzip2q_s8(even, odd));
+        }
+        pixels
     }
 }
 

@@ -4,7 +4,7 @@ use super::{CHANNELS, connected_dot::Dot, connected_plain::Plain, whole};
 use crate::{
     neon::{Rule, narrow, requantise},
     planes::connected_parts,
-    simd::{STEP, Scalars},
+    simd::STEP,
 };
 use core::arch::{
     aarch64::{int8x8_t, int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vld1q_s32, vshrq_n_s32, vst1q_s8, vst1q_s32},
@@ -228,8 +228,7 @@ impl<'a> Layer<'a> {
     #[target_feature(enable = "neon")]
     unsafe fn finish(&self, output: &mut [i8]) {
         let blocks = &self.op.blocks;
-        let scalars =
-            Scalars { shift: 0, zero_point: blocks.zero_point, min: blocks.activation.min, max: blocks.activation.max };
+        let scalars = super::scalars(blocks);
         let rule = Rule::new(&scalars);
         for (at, to) in (0..).step_by(STEP).zip(output.chunks_mut(STEP)) {
             let mut scaled = [vdupq_n_s32(0); 4];
