@@ -132,20 +132,33 @@ impl Planes {
         offsets.checked_add(planes)?.checked_add(line)?.checked_add(VECTOR - 1)
     }
 
-    /// Where a quad's elements lie for the first output of a row of outputs, from where the planes start for it.
-    pub(crate) fn offset(&self, op: &BlockConv2d<'_>, quad: usize) -> usize {
-        if self.source == Source::Pixels {
-            return quad * self.plane_bytes();
-        }
-        let (tap, quad) = (quad / self.quads.max(1), quad % self.quads.max(1));
+    /// Puts down where every quad's elements lie for the first output of a row of outputs, from where the planes start for
+    /// it. `None` where that passes 32 bits.
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) fn offsets(&self, op: &BlockConv2d<'_>, to: &mut [u32]) -> Option<()> {
+        let bytes = self.rows.checked_mul(self.row_bytes())?.checked_add(self.phases.checked_mul(self.row_bytes())?)?;
+        u32::try_from(bytes).ok()?;
+        let plane = self.plane_bytes();
+        let [down, right] = op.window.stride.map(|stride| stride.max(1));
         let width = if self.source == Source::Taps { 1 } else { op.window.kernel[1].max(1) };
-        let (row, column) = (tap / width * op.window.dilation[0], tap % width * op.window.dilation[1]);
-        let [down, stride] = op.window.stride.map(|stride| stride.max(1));
-        if self.joined {
-            return (row % down * self.quads + quad) * self.plane_bytes() + row / down * op.output.width * 4;
+        // Every tap's quads follow each other.
+        let (mut row, mut tap) = (0, 0);
+        for quads in to.chunks_mut(self.quads.max(1)) {
+            let (y, x) = (row * op.window.dilation[0], tap * op.window.dilation[1]);
+            let mut at = match self.joined {
+                true => y % down * self.row_bytes() + y / down * op.output.width * 4,
+                false => y * self.row_bytes() + x % right * self.quads * plane + x / right * 4,
+            };
+            for to in quads {
+                *to = at as u32;
+                at += plane;
+            }
+            tap += 1;
+            if tap == width {
+                (row, tap) = (row + 1, 0);
+            }
         }
-        let plane = column % stride * self.quads + quad;
-        row * self.row_bytes() + plane * self.plane_bytes() + column / stride * 4
+        Some(())
     }
 }
 

@@ -155,10 +155,10 @@ fn translated<'s>(op: &BlockConv2d<'_>, plan: &Planes, scratch: &'s mut [i8]) ->
     let all = op.quads();
     let Some((_, listed)) = op.blocks.index.split_at_checked(op.blocks.groups()).filter(|_| !op.blocks.is_dense())
     else {
-        for (quad, to) in offsets.iter_mut().enumerate() {
-            // Weights of quads that fill units up are zeros.
-            *to = u32::try_from(plan.offset(op, if quad < all { quad } else { 0 })).ok()?;
-        }
+        let (each, behind) = offsets.split_at_mut_checked(all)?;
+        plan.offsets(op, each)?;
+        // Weights of quads that fill units up are zeros.
+        behind.fill(0);
         return Some(offsets);
     };
     if plan.source == Source::Pixels {
@@ -171,11 +171,14 @@ fn translated<'s>(op: &BlockConv2d<'_>, plan: &Planes, scratch: &'s mut [i8]) ->
         return (usize::from(most) < all).then_some(offsets);
     }
     let table = table.get_mut(..all)?;
-    for (quad, to) in table.iter_mut().enumerate() {
-        *to = u32::try_from(plan.offset(op, quad)).ok()?;
+    plan.offsets(op, table)?;
+    let most = listed.iter().fold(0, |most, quad| (*quad).max(most));
+    if usize::from(most) >= all {
+        return None;
     }
     for (to, quad) in offsets.iter_mut().zip(listed) {
-        *to = *table.get(usize::from(*quad))?;
+        // SAFETY: the table has all quads, and none is larger than the largest.
+        *to = unsafe { *table.get_unchecked(usize::from(*quad)) };
     }
     Some(offsets)
 }
