@@ -74,7 +74,8 @@ unsafe fn pack(weights: *const i8, mut to: *mut i8) {
                 let eight = vld1_s8(weights.add((3 * row + column) * STEP + part * LANES));
                 vcombine_s8(eight, eight)
             });
-            for vector in [quads([a, b, c, zeros]), quads([zeros, a, b, c])].into_iter().flatten() {
+            let (first, second) = (quads([a, b, c, zeros]), quads([zeros, a, b, c]));
+            for vector in [first[0], first[1], second[0], second[1]] {
                 // SAFETY: the caller vouches for the room.
                 unsafe {
                     vst1q_s8(to, vector);

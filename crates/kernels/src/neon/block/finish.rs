@@ -7,11 +7,42 @@ use crate::{
 };
 use core::arch::{
     aarch64::{
-        int8x16_t, int32x4_t, uint8x16_t, vld1q_s32, vld1q_u8, vqrdmulhq_laneq_s32, vqtbl1q_s8, vshrq_n_s32, vst1q_s8,
-        vzip1q_s8, vzip2q_s8,
+        int8x16_t, int32x4_t, uint8x16_t, vld1q_s32, vld1q_u8, vqrdmulhq_laneq_s32, vqrdmulhq_s32, vqtbl1q_s8,
+        vshrq_n_s32, vst1q_s8, vzip1q_s8, vzip2q_s8,
     },
     asm,
 };
+
+/// Requantises and stores: `acc[v]` are four pixels, each of which is a vector of channels.
+///
+/// # Safety
+/// As [`finish`].
+#[inline(always)]
+pub(super) unsafe fn finish_pixels<const V: usize>(
+    acc: [[int32x4_t; 4]; V],
+    multipliers: *const i32,
+    rule: &Rule,
+    place: Place,
+    channels: usize,
+    count: usize,
+) {
+    // SAFETY: the caller vouches for everything. Halves are exact: multipliers are even.
+    unsafe {
+        let half = [vshrq_n_s32::<1>(vld1q_s32(multipliers)); 4];
+        let pixels = match rule.quick {
+            true => acc.map(|acc| narrow_quick(scaled(acc, half), rule)),
+            false => acc.map(|acc| narrow(scaled(acc, half), rule)),
+        };
+        store(pixels, place, channels, count);
+    }
+}
+
+/// Block weights have no shift.
+#[inline]
+#[target_feature(enable = "neon")]
+fn scaled(acc: [int32x4_t; 4], half: [int32x4_t; 4]) -> [int32x4_t; 4] {
+    [0, 1, 2, 3].map(|at| vqrdmulhq_s32(acc[at], half[at]))
+}
 
 /// Requantises and stores: `acc[row][v]` is a channel of four pixels.
 ///
@@ -36,6 +67,14 @@ pub(super) unsafe fn finish<const V: usize>(
             false => pixels::<V, false>(acc, half, rule),
         }
     };
+    // SAFETY: the caller vouches for the place.
+    unsafe { store(pixels, place, channels, count) };
+}
+
+/// # Safety
+/// `channels` (at most four) of each of `count` pixels (at most `4 * V`) can be written.
+#[inline(always)]
+unsafe fn store<const V: usize>(pixels: [int8x16_t; V], place: Place, channels: usize, count: usize) {
     if channels < CHANNELS {
         // SAFETY: the caller vouches for the place.
         return unsafe { store_some(pixels, place, channels, count) };
