@@ -3,7 +3,9 @@
 //!
 //! A block multiplies one quad of terms with some neighbouring pixels, so the pixels' quads have to be neighbours. The
 //! input is rearranged once: of every row, for every phase of the horizontal stride, a *plane* per quad of channels,
-//! which holds four bytes for every position. What tap and quad a block has is then one offset, the same for all pixels.
+//! which holds four bytes for every position. Where windows are one position wide, planes are of phases of the vertical
+//! stride and hold all rows, so that neighbours go on from row to row. What tap and quad a block has is then one offset,
+//! the same for all pixels.
 
 use niwaki_blob::{BlockConv2d, BlockFullyConnected};
 
