@@ -3,7 +3,9 @@
 //!
 //! A block multiplies one quad of terms with some neighbouring pixels, so the pixels' quads have to be neighbours. The
 //! input is rearranged once: of every row, for every phase of the horizontal stride, a *plane* per quad of channels,
-//! which holds four bytes for every position. What tap and quad a block has is then one offset, the same for all pixels.
+//! which holds four bytes for every position. Where windows are one position wide, planes are of phases of the vertical
+//! stride and hold all rows, so that neighbours go on from row to row. What tap and quad a block has is then one offset,
+//! the same for all pixels.
 
 use niwaki_blob::{BlockConv2d, BlockFullyConnected};
 
@@ -31,9 +33,11 @@ const VECTOR: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Planes {
     pub(crate) source: Source,
+    /// Whether planes hold all rows, one behind the other, so that the pixels of all rows of outputs are neighbours.
+    pub(crate) joined: bool,
     /// Quads of a pixel: planes of a phase.
     pub(crate) quads: usize,
-    /// Phases of the horizontal stride.
+    /// Phases of the horizontal stride; of the vertical one, where rows are joined.
     pub(crate) phases: usize,
     /// Positions of a plane.
     pub(crate) positions: usize,
@@ -75,8 +79,8 @@ impl Planes {
         if source == Source::Pixels {
             let fitting = (PLANES / all.checked_mul(4)?.max(1)).max(2 * STEP);
             let at_once = fitting.min(pixels).checked_next_multiple_of(STEP)?;
-            let (phases, positions, rows, table, line) = (1, at_once, 1, 0, 0);
-            return Some(Self { source, quads: all, phases, positions, rows, at_once, offsets, table, line });
+            let (joined, phases, positions, rows, table, line) = (true, 1, at_once, 1, 0, 0);
+            return Some(Self { source, joined, quads: all, phases, positions, rows, at_once, offsets, table, line });
         }
         let (reach, quads, line) = match source {
             Source::Taps => {
@@ -85,16 +89,23 @@ impl Planes {
             }
             _ => (width.checked_sub(1)?.checked_mul(window.dilation[1])?, channels / 4, 0),
         };
-        let phases = right.min(reach.checked_add(1)?);
-        let positions = op.output.width.checked_next_multiple_of(STEP)?.checked_add(reach / right)?;
-        let row = phases.checked_mul(quads)?.checked_mul(positions)?.checked_mul(4)?;
         let extent = height.checked_sub(1)?.checked_mul(window.dilation[0])?.checked_add(1)?;
+        // Where windows are one position wide, a row has as many as outputs.
+        let joined = reach == 0;
+        let rounded = op.output.width.checked_next_multiple_of(STEP)?.checked_add(reach / right)?;
+        let (phases, width) =
+            if joined { (down.min(extent), op.output.width) } else { (right.min(reach.checked_add(1)?), rounded) };
+        let row = if joined { 1 } else { phases }.checked_mul(quads)?.checked_mul(width)?.checked_mul(4)?;
         let fitting = PLANES.checked_div(row)?.saturating_sub(extent) / down + 1;
         // Rows that bands share are rearranged for each: bands are some times as high as what they share.
         let at_once = fitting.max(4).min(op.output.height);
         let rows = (at_once - 1).checked_mul(down)?.checked_add(extent)?;
         let table = if op.blocks.is_dense() { 0 } else { all };
-        Some(Self { source, quads, phases, positions, rows, at_once, offsets, table, line })
+        let positions = match joined {
+            true => rows.div_ceil(down).checked_mul(width)?.checked_add(STEP - 1)?,
+            false => width,
+        };
+        Some(Self { source, joined, quads, phases, positions, rows, at_once, offsets, table, line })
     }
 
     /// Bytes of a plane.
@@ -102,16 +113,17 @@ impl Planes {
         self.positions * 4
     }
 
-    /// Bytes of a row's planes.
+    /// Bytes of a row's planes; of a phase's, where rows are joined.
     pub(crate) fn row_bytes(&self) -> usize {
-        self.phases * self.quads * self.plane_bytes()
+        let phases = if self.joined { 1 } else { self.phases };
+        phases * self.quads * self.plane_bytes()
     }
 
     /// Bytes of each part of the scratch: offsets, planes, a line. `None` where they are too many to count.
     pub(crate) fn parts(&self) -> Option<[usize; 3]> {
         let offsets = self.offsets.checked_add(self.table)?.checked_mul(4)?;
         let row = self.phases.checked_mul(self.quads)?.checked_mul(self.positions)?.checked_mul(4)?;
-        let planes = self.rows.checked_mul(row)?;
+        let planes = if self.joined { 1 } else { self.rows }.checked_mul(row)?;
         let whole = |bytes: usize| bytes.checked_next_multiple_of(VECTOR);
         Some([whole(offsets)?, whole(planes)?, whole(self.line)?])
     }
@@ -122,17 +134,33 @@ impl Planes {
         offsets.checked_add(planes)?.checked_add(line)?.checked_add(VECTOR - 1)
     }
 
-    /// Where a quad's elements lie for the first output of a row of outputs, from where the planes start for it.
-    pub(crate) fn offset(&self, op: &BlockConv2d<'_>, quad: usize) -> usize {
-        if self.source == Source::Pixels {
-            return quad * self.plane_bytes();
-        }
-        let (tap, quad) = (quad / self.quads.max(1), quad % self.quads.max(1));
+    /// Puts down where every quad's elements lie for the first output of a row of outputs, from where the planes start for
+    /// it. `None` where that passes 32 bits.
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) fn offsets(&self, op: &BlockConv2d<'_>, to: &mut [u32]) -> Option<()> {
+        let bytes = self.rows.checked_mul(self.row_bytes())?.checked_add(self.phases.checked_mul(self.row_bytes())?)?;
+        u32::try_from(bytes).ok()?;
+        let plane = self.plane_bytes();
+        let [down, right] = op.window.stride.map(|stride| stride.max(1));
         let width = if self.source == Source::Taps { 1 } else { op.window.kernel[1].max(1) };
-        let (row, column) = (tap / width * op.window.dilation[0], tap % width * op.window.dilation[1]);
-        let stride = op.window.stride[1].max(1);
-        let plane = column % stride * self.quads + quad;
-        row * self.row_bytes() + plane * self.plane_bytes() + column / stride * 4
+        // Every tap's quads follow each other.
+        let (mut row, mut tap) = (0, 0);
+        for quads in to.chunks_mut(self.quads.max(1)) {
+            let (y, x) = (row * op.window.dilation[0], tap * op.window.dilation[1]);
+            let mut at = match self.joined {
+                true => y % down * self.row_bytes() + y / down * op.output.width * 4,
+                false => y * self.row_bytes() + x % right * self.quads * plane + x / right * 4,
+            };
+            for to in quads {
+                *to = at as u32;
+                at += plane;
+            }
+            tap += 1;
+            if tap == width {
+                (row, tap) = (row + 1, 0);
+            }
+        }
+        Some(())
     }
 }
 

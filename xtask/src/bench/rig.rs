@@ -132,7 +132,8 @@ impl Rig {
             flags: if dot { with_dot } else { plain },
             memory: None,
             qemu: ["qemu-system-aarch64".into(), "virt".into()],
-            machine: ["-cpu", core, "-m", "256"].map(String::from).to_vec(),
+            // Without a network card, whose ROM is a package of its own.
+            machine: ["-cpu", core, "-m", "256", "-nic", "none"].map(String::from).to_vec(),
             icount: "shift=4",
         }
     }

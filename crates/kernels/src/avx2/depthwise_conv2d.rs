@@ -39,7 +39,9 @@ unsafe fn any(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
         for row in run.rows {
             for tap in 0..run.width {
                 // SAFETY: the caller vouches for `STEP` bytes at every tap of every output and of the filters.
-                let (x, w) = unsafe { (widened(row.add(output * run.step + tap * run.tap_pitch)), widened(weights)) };
+                let (x, w) = unsafe {
+                    (widened(row.add(slice.first + output * run.step + tap * run.tap_pitch)), widened(weights))
+                };
                 weights = weights.wrapping_add(STEP);
                 // 16 bits hold any product.
                 let products = _mm256_mullo_epi16(x, w);
@@ -50,10 +52,10 @@ unsafe fn any(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
         }
         let [low, high] = [bytes(rule.apply(acc[0], half[0])), bytes(rule.apply(acc[1], half[1]))];
         let result = _mm_unpacklo_epi64(low, high);
-        let lanes = run.lanes[usize::from(output + 1 == run.count)];
+        let lanes = slice.lanes[usize::from(output + 1 == run.count)];
         // SAFETY: the caller vouches for `lanes` bytes, which are at most `STEP`.
         unsafe {
-            let to = run.place.add(output * run.pitch);
+            let to = run.place.add(slice.first + output * run.pitch);
             if lanes == STEP {
                 _mm_storeu_si128(to.cast(), result);
             } else {

@@ -1,10 +1,13 @@
 //! Convolution without dot products: every accumulator is four partial sums of one pixel and one output channel.
 
-use super::{Rule, add_pairs, load::load_pair, narrow, requantise};
+use super::{Rule, add_pairs, load::load_pair, outputs};
 use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
-use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmull_high_s8,
-    vmull_s8, vpadalq_s16, vst1q_s8,
+use core::arch::{
+    aarch64::{
+        int8x16_t, int32x4_t, vaddq_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmull_high_s8, vmull_s8,
+        vpadalq_s16, vpaddlq_s16, vst1q_s8,
+    },
+    asm,
 };
 
 /// The tile: four pixels and four channels.
@@ -86,38 +89,59 @@ unsafe fn one<const P: usize, const PAIRS: bool>(pixels: Pixels, panels: &Panels
         // SAFETY: a panel starts with `CHANNELS` biases and as many multipliers, in 32 bytes.
         let (bias, half, mut weights) =
             unsafe { (vld1q_s32(panel.cast()), vld1q_s32(panel.add(16).cast()), panel.add(32)) };
-        let mut acc = [[vdupq_n_s32(0); CHANNELS]; P];
+        let mut acc = [[bias; CHANNELS]; P];
         let mut x = starts(pixels);
-        for _ in 0..panels.steps / 2 {
-            // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel and filter.
-            unsafe {
+        // SAFETY: the caller vouches for `steps * STEP` bytes of each pixel and filter, and there is at least one step.
+        unsafe {
+            if panels.steps == 1 {
+                step::<P, PAIRS, true>(&mut acc, x.map(|x| vld1q_s8(x)), weights);
+            } else {
                 let pairs = x.each_mut().map(|x| load_pair(x));
-                step::<P, PAIRS>(&mut acc, pairs.map(|pair| pair[0]), weights);
-                step::<P, PAIRS>(&mut acc, pairs.map(|pair| pair[1]), weights.add(CHANNELS * STEP));
-                weights = weights.add(2 * CHANNELS * STEP);
+                step::<P, PAIRS, true>(&mut acc, pairs.map(|pair| pair[0]), weights);
+                step::<P, PAIRS, false>(&mut acc, pairs.map(|pair| pair[1]), weights.add(CHANNELS * STEP));
+                for _ in 1..panels.steps / 2 {
+                    weights = weights.add(2 * CHANNELS * STEP);
+                    let pairs = x.each_mut().map(|x| load_pair(x));
+                    step::<P, PAIRS, false>(&mut acc, pairs.map(|pair| pair[0]), weights);
+                    step::<P, PAIRS, false>(&mut acc, pairs.map(|pair| pair[1]), weights.add(CHANNELS * STEP));
+                }
+                if panels.steps % 2 == 1 {
+                    step::<P, PAIRS, false>(&mut acc, x.map(|x| vld1q_s8(x)), weights.add(2 * CHANNELS * STEP));
+                }
             }
         }
-        if panels.steps % 2 == 1 {
-            // SAFETY: as above; this is the last step.
-            unsafe { step::<P, PAIRS>(&mut acc, x.map(|x| vld1q_s8(x)), weights) };
-        }
-        let mut scaled = [bias; 4];
-        for (acc, scaled) in acc.iter().zip(&mut scaled) {
+        let mut all = [bias; 4];
+        for (acc, sum) in acc.iter().zip(&mut all) {
             let sums = add_pairs(add_pairs(acc[0], acc[1]), add_pairs(acc[2], acc[3]));
-            *scaled = requantise(vaddq_s32(sums, bias), half, rule);
+            *sum = vaddq_s32(sums, bias);
         }
-        let mut bytes = [0i8; STEP];
-        // SAFETY: `bytes` is as long as what is stored.
-        unsafe { vst1q_s8(bytes.as_mut_ptr(), narrow(scaled, rule)) };
+        let results = outputs(all, [half; 4], rule);
         if left < CHANNELS {
-            // SAFETY: the caller vouches for `left` more channels of each pixel.
-            unsafe { place.store_some(&bytes[..P * CHANNELS], CHANNELS, left) };
+            let mut bytes = [0i8; STEP];
+            // SAFETY: `bytes` is as long as what is stored. The caller vouches for `left` more channels of each pixel.
+            unsafe {
+                vst1q_s8(bytes.as_mut_ptr(), results);
+                place.store_some(&bytes[..P * CHANNELS], CHANNELS, left);
+            }
             return;
         }
-        for (pixel, bytes) in bytes.chunks_exact(CHANNELS).enumerate().take(P) {
-            // SAFETY: the caller vouches for `left` more channels of each pixel.
-            unsafe { bytes.as_ptr().copy_to_nonoverlapping(place.start.add(pixel * place.pitch), CHANNELS) };
+        let mut to = place.start;
+        macro_rules! store {
+            ($pixel:literal) => {
+                if $pixel < P {
+                    // SAFETY: the caller vouches for `left` more channels of each pixel.
+                    #[allow(unused_assignments, reason = "the last pixel has none after it")]
+                    unsafe {
+                        asm!(concat!("st1 {{{0:v}.s}}[", $pixel, "], [{1}], {2}"), in(vreg) results, inout(reg) to,
+                            in(reg) place.pitch, options(nostack, preserves_flags));
+                    }
+                }
+            };
         }
+        store!(0);
+        store!(1);
+        store!(2);
+        store!(3);
         left -= CHANNELS;
         place.start = place.start.wrapping_add(CHANNELS);
         panel = panel.wrapping_add(panels.pitch);
@@ -130,11 +154,13 @@ pub(super) fn starts<const P: usize>(pixels: Pixels) -> [*const i8; P] {
     core::array::from_fn(|pixel| pixels.start.wrapping_add(pixel * pixels.pitch))
 }
 
+/// Adds a step's products, or starts with them where it is the `FIRST`.
+///
 /// # Safety
 /// [`STEP`] bytes of each of [`CHANNELS`] filters can be read.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn step<const P: usize, const PAIRS: bool>(
+unsafe fn step<const P: usize, const PAIRS: bool, const FIRST: bool>(
     acc: &mut [[int32x4_t; CHANNELS]; P],
     x: [int8x16_t; P],
     weights: *const i8,
@@ -143,7 +169,10 @@ unsafe fn step<const P: usize, const PAIRS: bool>(
         // SAFETY: the caller vouches for a step of each filter.
         let w = unsafe { vld1q_s8(weights.add(channel * STEP)) };
         for (acc, x) in acc.iter_mut().zip(x) {
-            acc[channel] = multiply_add::<PAIRS>(acc[channel], x, w);
+            acc[channel] = match FIRST {
+                true => multiply::<PAIRS>(x, w),
+                false => multiply_add::<PAIRS>(acc[channel], x, w),
+            };
         }
     }
 }
@@ -156,5 +185,16 @@ pub(super) fn multiply_add<const PAIRS: bool>(acc: int32x4_t, x: int8x16_t, w: i
     match PAIRS {
         true => vpadalq_s16(acc, vmlal_high_s8(low, x, w)),
         false => vpadalq_s16(vpadalq_s16(acc, low), vmull_high_s8(x, w)),
+    }
+}
+
+/// Sums of 16 products.
+#[inline]
+#[target_feature(enable = "neon")]
+fn multiply<const PAIRS: bool>(x: int8x16_t, w: int8x16_t) -> int32x4_t {
+    let low = vmull_s8(vget_low_s8(x), vget_low_s8(w));
+    match PAIRS {
+        true => vpaddlq_s16(vmlal_high_s8(low, x, w)),
+        false => vpadalq_s16(vpaddlq_s16(low), vmull_high_s8(x, w)),
     }
 }

@@ -1,9 +1,9 @@
 //! Convolution with dot products: every accumulator is four output channels of one pixel.
 
-use super::{Rule, conv2d::starts, load::load, narrow, requantise};
+use super::{Rule, conv2d::starts, load::load, outputs};
 use crate::simd::{Panels, Pixels, Place, STEP, Scalars, Tile};
 use core::{
-    arch::aarch64::{int8x16_t, int32x4_t, int32x4x4_t, vld1q_s8, vld1q_s32, vst1q_s8, vst4q_s32},
+    arch::aarch64::{int8x16_t, int32x4_t, int32x4x4_t, vdupq_n_s8, vld1q_s8, vld1q_s32, vst1q_s8, vst4q_s32},
     arch::asm,
 };
 
@@ -104,22 +104,33 @@ unsafe fn one<const P: usize>(pixels: Pixels, panels: &Panels, rule: &Rule, mut 
         }
         // SAFETY: as above.
         let half = unsafe { pair(panel.add(32)) };
-        let mut results = [[0i8; CHANNELS]; 8];
-        for first in (0..P).step_by(2) {
-            let second = (first + 1).min(P - 1);
-            let scaled = [(first, 0), (first, 1), (second, 0), (second, 1)]
-                .map(|(pixel, four)| requantise(acc[pixel][four], half[four], rule));
-            // SAFETY: two pixels are as long as what is stored, and there is room for eight.
-            unsafe { vst1q_s8(results.as_mut_ptr().cast::<i8>().add(first * CHANNELS), narrow(scaled, rule)) };
+        let mut results = [vdupq_n_s8(0); 4];
+        for (pair, result) in results.iter_mut().enumerate().take(P.div_ceil(2)) {
+            let (first, second) = (2 * pair, (2 * pair + 1).min(P - 1));
+            let all = [acc[first][0], acc[first][1], acc[second][0], acc[second][1]];
+            *result = outputs(all, [half[0], half[1], half[0], half[1]], rule);
         }
         if left < CHANNELS {
+            let mut bytes = [0; 4 * STEP];
+            for (result, bytes) in results.into_iter().zip(bytes.as_chunks_mut::<STEP>().0) {
+                // SAFETY: there is room for two pixels.
+                unsafe { vst1q_s8(bytes.as_mut_ptr(), result) };
+            }
             // SAFETY: the caller vouches for `left` more channels of each pixel.
-            unsafe { place.store_some(&results.as_flattened()[..P * CHANNELS], CHANNELS, left) };
+            unsafe { place.store_some(&bytes[..P * CHANNELS], CHANNELS, left) };
             return;
         }
-        for (pixel, result) in results.iter().enumerate().take(P) {
+        let mut to = place.start;
+        for (pair, result) in results.into_iter().enumerate().take(P.div_ceil(2)) {
             // SAFETY: the caller vouches for `left` more channels of each pixel.
-            unsafe { place.start.add(pixel * place.pitch).cast::<[i8; CHANNELS]>().write(*result) };
+            unsafe {
+                asm!("st1 {{{0:v}.d}}[0], [{1}], {2}", in(vreg) result, inout(reg) to, in(reg) place.pitch,
+                    options(nostack, preserves_flags));
+                if 2 * pair + 1 < P {
+                    asm!("st1 {{{0:v}.d}}[1], [{1}], {2}", in(vreg) result, inout(reg) to, in(reg) place.pitch,
+                        options(nostack, preserves_flags));
+                }
+            }
         }
         left -= CHANNELS;
         place.start = place.start.wrapping_add(CHANNELS);

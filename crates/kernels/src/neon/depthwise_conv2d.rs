@@ -1,9 +1,13 @@
 //! Depthwise convolution, sixteen channels at a time.
 
-use super::{Rule, add, narrow, requantise};
+use super::{
+    Rule, add,
+    load::{load_three, reload},
+    outputs,
+};
 use crate::simd::{Run, STEP, Scalars, Slice, Taps};
 use core::arch::{
-    aarch64::{int8x16_t, int16x8_t, int32x4_t, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_s8, vmull_s8, vst1q_s8},
+    aarch64::{int8x16_t, int16x8_t, int32x4_t, vget_low_s8, vld1q_s8, vld1q_s32, vmull_s8, vst1q_s8},
     asm,
 };
 
@@ -16,7 +20,7 @@ impl Taps for Neon {
     #[inline]
     unsafe fn run(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
         // All but perhaps the last have whole lanes; where none has, all are left.
-        let whole = match run.lanes {
+        let whole = match slice.lanes {
             [STEP, last] => run.count - usize::from(last < STEP),
             _ => 0,
         };
@@ -49,10 +53,10 @@ impl Taps for Neon {
                 _ => 0,
             };
             if whole < run.count {
-                any(whole, run, slice, scalars);
+                any(whole, run.rows, run.place, run, slice, scalars);
                 if let Some((first, down)) = run.below {
                     let rows = run.rows.get(first..).unwrap_or_default();
-                    any(whole, &Run { rows, place: run.place.add(down), ..*run }, slice, scalars);
+                    any(whole, rows, run.place.add(down), run, slice, scalars);
                 }
             }
         }
@@ -76,6 +80,8 @@ unsafe fn one_row<const PAIRS: bool>(
         (four(slice.bias), four(slice.half_multipliers), [0, 1, 2, 3, 4, 5, 6, 7, 8].map(tap))
     };
     let rule = Rule::new(scalars);
+    let rows = rows.map(|row| row.wrapping_add(slice.first));
+    let place = run.place.wrapping_add(slice.first);
     for output in 0..whole {
         let x = |row: usize, tap: usize| {
             // SAFETY: the caller vouches for `STEP` bytes at every tap of every output.
@@ -89,7 +95,7 @@ unsafe fn one_row<const PAIRS: bool>(
         }
         acc = add(acc, products(x(2, 2), w[8]));
         // SAFETY: the caller vouches for the place of every output's lanes.
-        unsafe { vst1q_s8(run.place.add(output * run.pitch), results(acc, &half, &rule)) };
+        unsafe { vst1q_s8(place.add(output * run.pitch), outputs(acc, half, &rule)) };
     }
 }
 
@@ -106,26 +112,29 @@ unsafe fn two_rows<const ROWS: usize, const PAIRS: bool>(
     slice: &Slice,
     scalars: &Scalars,
 ) {
-    // SAFETY: a slice has `STEP` biases, multipliers and, per tap, weights.
-    let (bias, half, w) = unsafe {
-        let tap = |tap: usize| vld1q_s8(slice.weights.add(tap * STEP));
-        (four(slice.bias), four(slice.half_multipliers), [0, 1, 2, 3, 4, 5, 6, 7, 8].map(tap))
-    };
+    // SAFETY: a slice has `STEP` weights for each tap.
+    let w = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|tap: usize| unsafe { vld1q_s8(slice.weights.add(tap * STEP)) });
     let rule = Rule::new(scalars);
     let below = run.below.map_or(0, |(_, below)| below);
-    for output in 0..whole {
-        let at = output * run.step;
-        let mut acc = [bias; 2];
+    let mut rows = rows.map(|row| row.wrapping_add(slice.first));
+    let mut place = run.place.wrapping_add(slice.first);
+    let pitches = [run.tap_pitch, 2 * run.tap_pitch];
+    for _ in 0..whole {
+        // SAFETY: a slice has `STEP` biases.
+        let mut acc = [unsafe { reload_four(slice.bias) }; 2];
         let mut before = w[0];
         // A loop would not be unrolled.
         macro_rules! row {
             ($number:literal) => {
                 if $number < ROWS {
-                    let row: *const i8 = rows[$number];
                     // SAFETY: the caller vouches for `STEP` bytes at every tap of every output.
-                    let x = [0, 1, 2].map(|tap| unsafe { vld1q_s8(row.add(at + tap * run.tap_pitch)) });
+                    let x = unsafe { load_three(&mut rows[$number], pitches, run.step) };
                     if $number < 3 {
                         acc[0] = row_of_taps::<PAIRS>(acc[0], $number, x, before, &w);
+                    }
+                    if $number + 3 == ROWS {
+                        // SAFETY: as above.
+                        acc[1] = unsafe { reload_four(slice.bias) };
                     }
                     if $number + 3 >= ROWS {
                         acc[1] = row_of_taps::<PAIRS>(acc[1], $number + 3 - ROWS, x, before, &w);
@@ -143,10 +152,20 @@ unsafe fn two_rows<const ROWS: usize, const PAIRS: bool>(
         row!(3);
         row!(4);
         for (acc, down) in acc.into_iter().zip([0, below]) {
-            // SAFETY: the caller vouches for the place of every output's lanes.
-            unsafe { vst1q_s8(run.place.add(down + output * run.pitch), results(acc, &half, &rule)) };
+            // SAFETY: a slice has `STEP` multipliers. The caller vouches for the place of every output's lanes.
+            unsafe { vst1q_s8(place.add(down), outputs(acc, reload_four(slice.half_multipliers), &rule)) };
         }
+        place = place.wrapping_add(run.pitch);
     }
+}
+
+/// # Safety
+/// 16 numbers can be read.
+#[inline(always)]
+unsafe fn reload_four(start: *const i32) -> [int32x4_t; 4] {
+    // SAFETY: the caller vouches for them.
+    let ([a, b], [c, d]) = unsafe { (reload(start), reload(start.add(8))) };
+    [a, b, c, d]
 }
 
 /// Adds the products of a row's first two taps, and of its third with that of the row before.
@@ -173,17 +192,36 @@ fn row_of_taps<const PAIRS: bool>(
 #[inline]
 #[target_feature(enable = "neon")]
 fn add_two<const PAIRS: bool>(acc: [int32x4_t; 4], x: [int8x16_t; 2], w: [int8x16_t; 2]) -> [int32x4_t; 4] {
-    match PAIRS {
-        true => add(acc, products_of_pair(x, w)),
-        false => add(add(acc, products(x[0], w[0])), products(x[1], w[1])),
+    if !PAIRS {
+        return add(add(acc, products(x[0], w[0])), products(x[1], w[1]));
     }
+    let [mut a, mut b, mut c, mut d] = acc;
+    // The compiler would multiply for all taps before it adds, with more products than there are registers.
+    // SAFETY: registers are all it touches.
+    unsafe {
+        asm!(
+            "smull {p:v}.8h, {x:v}.8b, {v:v}.8b",
+            "smull2 {q:v}.8h, {x:v}.16b, {v:v}.16b",
+            "smlal {p:v}.8h, {y:v}.8b, {w:v}.8b",
+            "smlal2 {q:v}.8h, {y:v}.16b, {w:v}.16b",
+            "saddw {a:v}.4s, {a:v}.4s, {p:v}.4h",
+            "saddw2 {b:v}.4s, {b:v}.4s, {p:v}.8h",
+            "saddw {c:v}.4s, {c:v}.4s, {q:v}.4h",
+            "saddw2 {d:v}.4s, {d:v}.4s, {q:v}.8h",
+            x = in(vreg) x[0], y = in(vreg) x[1], v = in(vreg) w[0], w = in(vreg) w[1],
+            a = inout(vreg) a, b = inout(vreg) b, c = inout(vreg) c, d = inout(vreg) d,
+            p = out(vreg) _, q = out(vreg) _,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    [a, b, c, d]
 }
 
 /// # Safety
-/// As [`Taps::run`], the outputs from `first` on.
+/// As [`Taps::run`], the outputs from `first` on of one row of outputs.
 #[inline(never)]
 #[target_feature(enable = "neon")]
-unsafe fn any(first: usize, run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
+unsafe fn any(first: usize, rows: &[*const i8], place: *mut i8, run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
     // SAFETY: a slice has `STEP` biases and multipliers.
     let (bias, half) = unsafe { (four(slice.bias), four(slice.half_multipliers)) };
     let rule = Rule::new(scalars);
@@ -191,19 +229,21 @@ unsafe fn any(first: usize, run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
         let mut acc = bias;
         let mut weights = slice.weights;
         // Of two rows of outputs those of the first.
-        for row in run.rows.iter().take(run.height) {
+        for row in rows.iter().take(run.height) {
             for tap in 0..run.width {
                 // SAFETY: the caller vouches for `STEP` bytes at every tap of every output and of the filters.
-                let (x, w) = unsafe { (vld1q_s8(row.add(output * run.step + tap * run.tap_pitch)), vld1q_s8(weights)) };
+                let (x, w) = unsafe {
+                    (vld1q_s8(row.add(slice.first + output * run.step + tap * run.tap_pitch)), vld1q_s8(weights))
+                };
                 weights = weights.wrapping_add(STEP);
                 acc = add(acc, products(x, w));
             }
         }
-        let result = results(acc, &half, &rule);
-        let lanes = run.lanes[usize::from(output + 1 == run.count)];
+        let result = outputs(acc, half, &rule);
+        let lanes = slice.lanes[usize::from(output + 1 == run.count)];
         // SAFETY: the caller vouches for `lanes` bytes, which are at most `STEP`.
         unsafe {
-            let to = run.place.add(output * run.pitch);
+            let to = place.add(slice.first + output * run.pitch);
             if lanes == STEP {
                 vst1q_s8(to, result);
             } else {
@@ -235,24 +275,4 @@ fn products(x: int8x16_t, w: int8x16_t) -> [int16x8_t; 2] {
             options(pure, nomem, nostack, preserves_flags));
     }
     [vmull_s8(vget_low_s8(x), vget_low_s8(w)), high]
-}
-
-/// Sums of two products, which fit into 16 bits where no weight is -128.
-#[inline]
-#[target_feature(enable = "neon")]
-fn products_of_pair(x: [int8x16_t; 2], w: [int8x16_t; 2]) -> [int16x8_t; 2] {
-    let [low, mut high] = products(x[0], w[0]);
-    // SAFETY: registers are all it touches.
-    unsafe {
-        asm!("smlal2 {0:v}.8h, {1:v}.16b, {2:v}.16b", inout(vreg) high, in(vreg) x[1], in(vreg) w[1],
-            options(pure, nomem, nostack, preserves_flags));
-    }
-    [vmlal_s8(low, vget_low_s8(x[1]), vget_low_s8(w[1])), high]
-}
-
-#[inline]
-#[target_feature(enable = "neon")]
-fn results(acc: [int32x4_t; 4], half: &[int32x4_t; 4], rule: &Rule) -> int8x16_t {
-    let scaled = [0, 1, 2, 3].map(|at| requantise(acc[at], half[at], rule));
-    narrow(scaled, rule)
 }

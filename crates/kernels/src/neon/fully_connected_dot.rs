@@ -3,27 +3,11 @@
 use super::{
     connected::{Layer, ROWS},
     load::load_pair,
+    sdot::dot,
 };
 use crate::simd::STEP;
-use core::{
-    arch::aarch64::{vdupq_n_s32, vld1q_s8},
-    arch::asm,
-};
+use core::arch::aarch64::{vdupq_n_s32, vld1q_s8};
 use niwaki_blob::FullyConnected;
-
-/// Adds to each of the four sums of `acc` four products. The intrinsic is not stable yet.
-macro_rules! dot {
-    ($acc:expr, $w:expr, $x:expr) => {
-        // SAFETY: the function around it is only called on CPUs with dot products. Registers are all it touches.
-        unsafe {
-            asm!(
-                "sdot {acc:v}.4s, {w:v}.16b, {x:v}.16b",
-                acc = inout(vreg) $acc, w = in(vreg) $w, x = in(vreg) $x,
-                options(pure, nomem, nostack, preserves_flags)
-            )
-        }
-    };
-}
 
 /// [`crate::scalar::fully_connected`]. Returns `false`, with the output as it was, where it does not fit.
 ///
@@ -42,8 +26,8 @@ pub(super) unsafe fn fully_connected(op: &FullyConnected<'_>, input: &[i8], outp
             for (acc, row) in acc.iter_mut().zip(&mut rows) {
                 // SAFETY: as above.
                 let w = unsafe { load_pair(row) };
-                dot!(*acc, w[0], pair[0]);
-                dot!(*acc, w[1], pair[1]);
+                *acc = dot(*acc, w[0], pair[0]);
+                *acc = dot(*acc, w[1], pair[1]);
             }
         }
         if layer.single {
@@ -52,7 +36,7 @@ pub(super) unsafe fn fully_connected(op: &FullyConnected<'_>, input: &[i8], outp
             for (acc, row) in acc.iter_mut().zip(&mut rows) {
                 // SAFETY: as above.
                 let w = unsafe { vld1q_s8(*row) };
-                dot!(*acc, w, step);
+                *acc = dot(*acc, w, step);
                 *row = row.wrapping_add(STEP);
             }
         }
@@ -62,7 +46,7 @@ pub(super) unsafe fn fully_connected(op: &FullyConnected<'_>, input: &[i8], outp
             for (acc, row) in acc.iter_mut().zip(layer.last(rows)) {
                 // SAFETY: a step of weights ends where a row does.
                 let w = unsafe { vld1q_s8(row) };
-                dot!(*acc, w, step);
+                *acc = dot(*acc, w, step);
             }
         }
         // SAFETY: the layer has checked the output's length.

@@ -11,6 +11,7 @@ mod connected;
 mod conv2d;
 mod conv2d_dot;
 mod depthwise_conv2d;
+mod depthwise_conv2d_dot;
 mod fully_connected;
 mod fully_connected_dot;
 mod load;
@@ -22,7 +23,7 @@ mod sdot;
 
 use crate::{Isa, Operands, simd};
 use niwaki_blob::{Op, OpKind};
-use requantise::{Rule, add, add_pairs, narrow, requantise};
+use requantise::{Rule, add, add_pairs, narrow, narrow_quick, outputs, requantise};
 
 /// Whether this CPU has [`Isa::NeonDot`].
 #[inline]
@@ -57,10 +58,12 @@ pub(crate) fn run<const OPS: u32>(
             // SAFETY: the target has NEON.
             false => unsafe { simd::conv2d::<conv2d::Neon>(op, x, output) },
         },
-        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => {
+        (Op::DepthwiseConv2d(op), One(x)) if has(OPS, OpKind::DepthwiseConv2d) => match dot {
+            // SAFETY: the CPU has dot products, as was just found out.
+            true => unsafe { simd::depthwise_conv2d::<depthwise_conv2d_dot::Dot>(op, x, output) },
             // SAFETY: the target has NEON.
-            unsafe { simd::depthwise_conv2d::<depthwise_conv2d::Neon>(op, x, output) }
-        }
+            false => unsafe { simd::depthwise_conv2d::<depthwise_conv2d::Neon>(op, x, output) },
+        },
         (Op::FullyConnected(op), One(x)) if has(OPS, OpKind::FullyConnected) => match dot {
             // SAFETY: the CPU has dot products, as was just found out.
             true => unsafe { fully_connected_dot::fully_connected(op, x, output) },

@@ -54,7 +54,7 @@ pub(super) unsafe fn mul_in_place(op: &Binary, b: &[i8], output: &mut [i8]) -> b
 #[target_feature(enable = "neon")]
 unsafe fn steps(op: &Binary, a: *const i8, b: *const i8, out: *mut i8, len: usize) {
     let niwaki_blob::Activation { min, max } = op.activation;
-    let rule = Rule::new(&Scalars { shift: op.shift, zero_point: op.zero_point, min, max });
+    let rule = Rule::new(&Scalars { shift: op.shift, zero_point: op.zero_point, min, max, quick: false });
     let half = vdupq_n_s32(op.q[0] >> 1);
     for at in (0..len).step_by(STEP) {
         // SAFETY: the caller vouches for `len` elements.

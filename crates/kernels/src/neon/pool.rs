@@ -110,6 +110,11 @@ unsafe fn each<const FEW: bool>(
             let (rows, columns) = (rows.clone(), columns.covered(x));
             // SAFETY: the CPU has NEON.
             let pixel = unsafe { reduce.pixel(rows.len() * columns.len()) };
+            // Whole rows follow each other: they are one.
+            let (rows, columns) = match columns.len() == from.width {
+                true => (0..1, rows.start * from.width..rows.end * from.width),
+                false => (rows, columns),
+            };
             let mut under: Under<'_, FEW> = Under { rows, columns, input, width: from.width, channels, first: 0 };
             if FEW {
                 // SAFETY: the CPU has NEON.

@@ -5,7 +5,7 @@ use core::arch::{
     aarch64::{
         int8x16_t, int16x8_t, int32x4_t, vaddw_high_s16, vaddw_s16, vdupq_n_s8, vdupq_n_s16, vdupq_n_s32, vget_low_s16,
         vmaxq_s8, vminq_s8, vqaddq_s16, vqmovn_high_s16, vqmovn_high_s32, vqmovn_s16, vqmovn_s32, vqrdmulhq_s32,
-        vshlq_s32,
+        vreinterpretq_s16_s32, vshlq_s32, vuzp1q_s16,
     },
     asm,
 };
@@ -17,6 +17,8 @@ pub(super) struct Rule {
     zero_point: int16x8_t,
     min: int8x16_t,
     max: int8x16_t,
+    /// As [`Scalars::quick`].
+    pub(super) quick: bool,
 }
 
 impl Rule {
@@ -34,6 +36,7 @@ impl Rule {
             zero_point: vdupq_n_s16(i16::from(scalars.zero_point)),
             min: vdupq_n_s8(scalars.min),
             max: vdupq_n_s8(scalars.max),
+            quick: scalars.quick,
         }
     }
 }
@@ -82,4 +85,24 @@ pub(super) fn narrow(scaled: [int32x4_t; 4], rule: &Rule) -> int8x16_t {
     let (low, high) = (vqaddq_s16(low, rule.zero_point), vqaddq_s16(high, rule.zero_point));
     let all = vqmovn_high_s16(vqmovn_s16(low), high);
     vminq_s8(vmaxq_s8(all, rule.min), rule.max)
+}
+
+/// [`narrow`] where [`Rule::quick`] says that halves of words are their numbers and nothing is clamped.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn narrow_quick(scaled: [int32x4_t; 4], rule: &Rule) -> int8x16_t {
+    let halves = scaled.map(|scaled| vreinterpretq_s16_s32(scaled));
+    let (low, high) = (vuzp1q_s16(halves[0], halves[1]), vuzp1q_s16(halves[2], halves[3]));
+    let (low, high) = (vqaddq_s16(low, rule.zero_point), vqaddq_s16(high, rule.zero_point));
+    vqmovn_high_s16(vqmovn_s16(low), high)
+}
+
+/// Outputs of sums: [`requantise`], then [`narrow`].
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn outputs(acc: [int32x4_t; 4], half_multipliers: [int32x4_t; 4], rule: &Rule) -> int8x16_t {
+    if rule.quick {
+        return narrow_quick([0, 1, 2, 3].map(|at| vqrdmulhq_s32(acc[at], half_multipliers[at])), rule);
+    }
+    narrow([0, 1, 2, 3].map(|at| requantise(acc[at], half_multipliers[at], rule)), rule)
 }

@@ -31,6 +31,18 @@ pub(super) fn dot_first(mut acc: int32x4_t, a: int8x16_t, b: int8x8_t) -> int32x
     acc
 }
 
+/// Adds to each of the four sums of `acc` four products.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+pub(super) fn dot(mut acc: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    // SAFETY: as above.
+    unsafe {
+        asm!("sdot {acc:v}.4s, {a:v}.16b, {b:v}.16b", acc = inout(vreg) acc, a = in(vreg) a, b = in(vreg) b,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    acc
+}
+
 /// Adds to each of the two sums of `acc` four products.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]

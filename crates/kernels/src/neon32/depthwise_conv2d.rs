@@ -127,12 +127,13 @@ impl Taps for Neon {
 
     #[inline]
     unsafe fn run(run: &Run<'_>, slice: &Slice, scalars: &Scalars) {
-        let Some(input) = run.rows.first().copied() else { return };
+        let Some(first_row) = run.rows.first().copied() else { return };
+        let (input, place) = (first_row.wrapping_add(slice.first), run.place.wrapping_add(slice.first));
         let rule = Rule::new(scalars);
         let mut offsets = [0isize; MOST_TAPS];
         let taps = run.rows.iter().flat_map(|row| (0..run.width).map(move |tap| (*row, tap)));
         for (to, (row, tap)) in offsets.iter_mut().zip(taps) {
-            *to = (row as isize).wrapping_sub(input as isize).wrapping_add((tap * run.tap_pitch) as isize);
+            *to = (row as isize).wrapping_sub(first_row as isize).wrapping_add((tap * run.tap_pitch) as isize);
         }
         let count = run.rows.len() * run.width;
         let arguments = |first: usize, outputs: usize, to: *mut i8| Arguments {
@@ -148,20 +149,20 @@ impl Taps for Neon {
             rule: &rule,
         };
         // All but perhaps the last have whole lanes; where none has, all are left.
-        let whole = match run.lanes {
+        let whole = match slice.lanes {
             [STEP, last] => run.count - usize::from(last < STEP),
             _ => 0,
         };
         // SAFETY: the caller vouches for every tap and for the place of every output's lanes, which are at most `STEP`.
         unsafe {
             if whole > 0 {
-                niwaki_neon32_taps(&arguments(0, whole, run.place));
+                niwaki_neon32_taps(&arguments(0, whole, place));
             }
             for output in whole..run.count {
                 let mut bytes = [0i8; STEP];
                 niwaki_neon32_taps(&arguments(output, 1, bytes.as_mut_ptr()));
-                let lanes = run.lanes[usize::from(output + 1 == run.count)];
-                bytes.as_ptr().copy_to_nonoverlapping(run.place.add(output * run.pitch), lanes.min(STEP));
+                let lanes = slice.lanes[usize::from(output + 1 == run.count)];
+                bytes.as_ptr().copy_to_nonoverlapping(place.add(output * run.pitch), lanes.min(STEP));
             }
         }
     }

@@ -130,7 +130,7 @@ impl<'a> Layer<'a> {
             filter,
             steps,
             rows: if direct { None } else { Some(Layout::new(op)?) },
-            scalars: Scalars::of(&op.requantise),
+            scalars: Scalars::of(&op.requantise).of_sums(filter, op.bias, op.requantise.multipliers),
             pairs_fit: T::PAIRS && pairs_fit(op.weights),
         };
         (layer.panel_bytes::<T>() <= PANELS).then_some(layer)

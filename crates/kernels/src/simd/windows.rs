@@ -120,9 +120,19 @@ struct Places {
 }
 
 impl Places {
-    fn advance(&mut self) {
-        self.from = self.from.wrapping_add(self.pitches[0]);
-        self.to = self.to.wrapping_add(self.pitches[1]);
+    /// Those of the windows after the first `count`.
+    #[inline(always)]
+    fn skip(self, count: usize) -> Self {
+        let (from, to) = (count * self.pitches[0], count * self.pitches[1]);
+        Self { from: self.from.wrapping_add(from), to: self.to.wrapping_add(to), ..self }
+    }
+
+    /// # Safety
+    /// `N` bytes can be read and written.
+    #[inline(always)]
+    unsafe fn copy<const N: usize>(self) {
+        // SAFETY: the caller vouches for it.
+        unsafe { self.to.cast::<[i8; N]>().write(self.from.cast::<[i8; N]>().read()) };
     }
 }
 
@@ -130,10 +140,18 @@ impl Places {
 /// `N` bytes can be read and written at all places.
 #[inline(always)]
 unsafe fn copy_short<const N: usize>(mut places: Places, count: usize) {
-    for _ in 0..count {
-        // SAFETY: the caller vouches for it.
-        unsafe { places.to.cast::<[i8; N]>().write(places.from.cast::<[i8; N]>().read()) };
-        places.advance();
+    // SAFETY: the caller vouches for every place.
+    unsafe {
+        for _ in 0..count / 4 {
+            for at in 0..4 {
+                places.skip(at).copy::<N>();
+            }
+            places = places.skip(4);
+        }
+        for _ in 0..count % 4 {
+            places.copy::<N>();
+            places = places.skip(1);
+        }
     }
 }
 
@@ -155,6 +173,6 @@ unsafe fn copy_long(mut places: Places, len: usize, count: usize) {
                 at += STEP;
             }
         }
-        places.advance();
+        places = places.skip(1);
     }
 }

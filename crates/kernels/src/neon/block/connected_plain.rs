@@ -66,7 +66,14 @@ unsafe fn four_rows(inputs: Inputs, cursor: &mut Cursor) -> int32x4_t {
     let mut acc = [vdupq_n_s32(0); 2];
     // SAFETY: the caller vouches for the group, with as many units as it says.
     unsafe {
-        for _ in 0..cursor.count() {
+        let count = cursor.count();
+        for _ in 0..count / 2 {
+            for _ in 0..2 {
+                let quads = cursor.pair();
+                acc = pair(acc, load_pair(&mut cursor.weights), quads.map(|quad| inputs.four(quad)));
+            }
+        }
+        if count % 2 == 1 {
             let quads = cursor.pair();
             acc = pair(acc, load_pair(&mut cursor.weights), quads.map(|quad| inputs.four(quad)));
         }

@@ -4,7 +4,7 @@ use super::{Stream, Tile, dot::Dot, fill, plain::Plain};
 use crate::{
     neon::Rule,
     planes::{Planes, Source},
-    simd::{Place, Scalars, counts},
+    simd::{Place, counts},
 };
 use niwaki_blob::BlockConv2d;
 
@@ -72,12 +72,9 @@ impl<'a> Layer<'a> {
     /// # Safety
     /// The CPU has the instruction set of `T`; the blocks have `ROWS` rows and the output is as long as the shape says.
     unsafe fn run<T: Tile, const ROWS: usize>(&mut self, output: &mut [i8]) {
-        let rule = Rule::of(&Scalars {
-            shift: 0,
-            zero_point: self.op.blocks.zero_point,
-            min: self.op.blocks.activation.min,
-            max: self.op.blocks.activation.max,
-        });
+        let blocks = &self.op.blocks;
+        let terms = self.op.quads().saturating_mul(4);
+        let rule = Rule::of(&super::scalars(blocks).of_sums(terms, blocks.bias, blocks.multipliers));
         let (shape, plan) = (self.op.output, self.plan);
         let (pixels, total) = match plan.source {
             Source::Rows | Source::Taps => (shape.width, shape.height),
@@ -93,8 +90,8 @@ impl<'a> Layer<'a> {
             // SAFETY: planes and stream fit each other: `translated` and `whole` saw to it. The band has `count` rows of
             // `pixels` pixels, or as many pixels.
             unsafe {
-                if plan.source == Source::Pixels {
-                    line::<T, ROWS>(base, &self.stream, &rule, place, count);
+                if plan.joined {
+                    line::<T, ROWS>(base, &self.stream, &rule, place, count * pixels);
                     continue;
                 }
                 let step = self.op.window.stride[0] * plan.row_bytes();
@@ -158,10 +155,10 @@ fn translated<'s>(op: &BlockConv2d<'_>, plan: &Planes, scratch: &'s mut [i8]) ->
     let all = op.quads();
     let Some((_, listed)) = op.blocks.index.split_at_checked(op.blocks.groups()).filter(|_| !op.blocks.is_dense())
     else {
-        for (quad, to) in offsets.iter_mut().enumerate() {
-            // Weights of quads that fill units up are zeros.
-            *to = u32::try_from(plan.offset(op, if quad < all { quad } else { 0 })).ok()?;
-        }
+        let (each, behind) = offsets.split_at_mut_checked(all)?;
+        plan.offsets(op, each)?;
+        // Weights of quads that fill units up are zeros.
+        behind.fill(0);
         return Some(offsets);
     };
     if plan.source == Source::Pixels {
@@ -174,11 +171,14 @@ fn translated<'s>(op: &BlockConv2d<'_>, plan: &Planes, scratch: &'s mut [i8]) ->
         return (usize::from(most) < all).then_some(offsets);
     }
     let table = table.get_mut(..all)?;
-    for (quad, to) in table.iter_mut().enumerate() {
-        *to = u32::try_from(plan.offset(op, quad)).ok()?;
+    plan.offsets(op, table)?;
+    let most = listed.iter().fold(0, |most, quad| (*quad).max(most));
+    if usize::from(most) >= all {
+        return None;
     }
     for (to, quad) in offsets.iter_mut().zip(listed) {
-        *to = *table.get(usize::from(*quad))?;
+        // SAFETY: the table has all quads, and none is larger than the largest.
+        *to = unsafe { *table.get_unchecked(usize::from(*quad)) };
     }
     Some(offsets)
 }

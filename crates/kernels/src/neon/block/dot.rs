@@ -1,8 +1,11 @@
 //! Block weights with dot products: each takes one quad of four pixels and one row of a block.
 
-use super::{CHANNELS, Stream, Tile, finish::finish};
+use super::{
+    CHANNELS, Stream, Tile,
+    finish::{finish, finish_pixels},
+};
 use crate::{
-    neon::{Rule, sdot::dot_lane},
+    neon::{Rule, load::load_pair, sdot::dot_lane},
     simd::Place,
 };
 use core::arch::aarch64::{
@@ -24,9 +27,82 @@ impl Tile for Dot {
         count: usize,
     ) {
         // SAFETY: the caller vouches for what is asked for.
-        unsafe { tile::<ROWS, V>(base, stream, rule, place, count) };
+        unsafe {
+            match ROWS {
+                4 => tile_of_four::<V>(base, stream, rule, place, count),
+                _ => tile::<ROWS, V>(base, stream, rule, place, count),
+            }
+        }
     }
 }
+
+/// Blocks of four rows: an accumulator is the four channels of a pixel, which is how they are stored.
+///
+/// # Safety
+/// As [`Tile::run`].
+#[inline(never)]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn tile_of_four<const V: usize>(base: *const i8, stream: &Stream, rule: &Rule, mut place: Place, count: usize) {
+    let Stream { mut weights, offsets, mut units, whole, mut bias, mut multipliers, channels } = *stream;
+    let mut next = offsets;
+    let mut left = channels;
+    loop {
+        // SAFETY: biases are filled up to a multiple of four.
+        let mut acc = [[unsafe { vld1q_s32(bias) }; 4]; V];
+        // SAFETY: the caller vouches for the stream.
+        let count_of_units = unsafe { units_of_group(whole, offsets, &mut units, &mut next) };
+        for _ in 0..count_of_units {
+            // SAFETY: every unit has two offsets and 32 weights, and at each offset lie `V` vectors.
+            unsafe {
+                let from = [next.read(), next.add(1).read()].map(|offset| base.add(offset as usize));
+                next = next.add(2);
+                let w = load_pair(&mut weights);
+                for (from, w) in from.into_iter().zip(w) {
+                    let x: [int8x16_t; V] = core::array::from_fn(|v| vld1q_s8(from.add(16 * v)));
+                    for v in 0..V {
+                        acc[v][0] = dot_lane::<0>(acc[v][0], w, x[v]);
+                        acc[v][1] = dot_lane::<1>(acc[v][1], w, x[v]);
+                        acc[v][2] = dot_lane::<2>(acc[v][2], w, x[v]);
+                        acc[v][3] = dot_lane::<3>(acc[v][3], w, x[v]);
+                    }
+                }
+            }
+        }
+        // SAFETY: the caller vouches for the channels that are left; multipliers are filled up to a multiple of four.
+        unsafe { finish_pixels(acc, multipliers, rule, place, left.min(CHANNELS), count) };
+        if left <= CHANNELS {
+            return;
+        }
+        left -= CHANNELS;
+        place.start = place.start.wrapping_add(CHANNELS);
+        (bias, multipliers) = (bias.wrapping_add(CHANNELS), multipliers.wrapping_add(CHANNELS));
+    }
+}
+
+/// Units of the next group; those of a whole one start with the first offset again.
+///
+/// # Safety
+/// There is such a group.
+#[inline(always)]
+unsafe fn units_of_group(
+    whole: Option<usize>,
+    offsets: *const u32,
+    units: &mut *const u16,
+    next: &mut *const u32,
+) -> usize {
+    if let Some(whole) = whole {
+        *next = offsets;
+        return whole;
+    }
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        let count = units.read();
+        *units = units.add(1);
+        usize::from(count)
+    }
+}
+
+/// Blocks of fewer rows: an accumulator is one channel of four pixels.
 
 /// # Safety
 /// As [`Tile::run`].
@@ -59,20 +135,11 @@ unsafe fn tile<const ROWS: usize, const V: usize>(
                     for row in 0..ROWS {
                         part[row] = acc[at + row];
                     }
-                    let count = match whole {
-                        Some(units) => {
-                            next = offsets;
-                            units
-                        }
-                        // SAFETY: there is one for each group.
-                        None => unsafe {
-                            let count = units.read();
-                            units = units.add(1);
-                            usize::from(count)
-                        },
-                    };
                     // SAFETY: the caller vouches for the stream.
-                    unsafe { group::<ROWS, V>(&mut part, base, &mut weights, &mut next, count) };
+                    unsafe {
+                        let count = units_of_group(whole, offsets, &mut units, &mut next);
+                        group::<ROWS, V>(&mut part, base, &mut weights, &mut next, count);
+                    }
                     for row in 0..ROWS {
                         acc[at + row] = part[row];
                     }
@@ -114,7 +181,6 @@ unsafe fn group<const ROWS: usize, const V: usize>(
             *offsets = offsets.add(2);
             let x: [[int8x16_t; V]; 2] = from.map(|from| core::array::from_fn(|v| vld1q_s8(from.add(16 * v))));
             let w = match ROWS {
-                4 => [vld1q_s8(*weights), vld1q_s8(weights.add(16))],
                 2 => [vld1q_s8(*weights); 2],
                 _ => {
                     let both = vld1_s8(*weights);
@@ -124,22 +190,7 @@ unsafe fn group<const ROWS: usize, const V: usize>(
             *weights = weights.add(8 * ROWS);
             (x, w)
         };
-        if ROWS == 4 {
-            for block in 0..2 {
-                for v in 0..V {
-                    acc[0][v] = dot_lane::<0>(acc[0][v], x[block][v], w[block]);
-                }
-                for v in 0..V {
-                    acc[1 % ROWS][v] = dot_lane::<1>(acc[1 % ROWS][v], x[block][v], w[block]);
-                }
-                for v in 0..V {
-                    acc[2 % ROWS][v] = dot_lane::<2>(acc[2 % ROWS][v], x[block][v], w[block]);
-                }
-                for v in 0..V {
-                    acc[3 % ROWS][v] = dot_lane::<3>(acc[3 % ROWS][v], x[block][v], w[block]);
-                }
-            }
-        } else if ROWS == 2 {
+        if ROWS == 2 {
             for v in 0..V {
                 acc[0][v] = dot_lane::<0>(acc[0][v], x[0][v], w[0]);
                 acc[1 % ROWS][v] = dot_lane::<1>(acc[1 % ROWS][v], x[0][v], w[0]);

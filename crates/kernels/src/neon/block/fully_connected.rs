@@ -4,10 +4,13 @@ use super::{CHANNELS, connected_dot::Dot, connected_plain::Plain, whole};
 use crate::{
     neon::{Rule, narrow, requantise},
     planes::connected_parts,
-    simd::{STEP, Scalars},
+    simd::STEP,
 };
 use core::arch::{
-    aarch64::{int8x8_t, int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vld1q_s32, vshrq_n_s32, vst1q_s8, vst1q_s32},
+    aarch64::{
+        int8x8_t, int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vld1q_s32, vld4q_dup_s32, vshrq_n_s32, vst1q_s8,
+        vst1q_s32, vst1q_s32_x4,
+    },
     asm,
 };
 use niwaki_blob::BlockFullyConnected;
@@ -184,15 +187,19 @@ impl<'a> Layer<'a> {
     unsafe fn run<S: Sums, const ROWS: usize>(&mut self, output: &mut [i8]) {
         let blocks = &self.op.blocks;
         let dense = blocks.is_dense();
-        let (inputs, rest) = (self.input.as_chunks::<STEP>(), self.plain.as_chunks_mut::<STEP>().0);
+        let (inputs, rest) = self.input.as_chunks::<STEP>();
         let mut last = [0; STEP];
-        last.iter_mut().zip(inputs.1).for_each(|(to, from)| *to = *from);
-        rest.iter_mut().zip(inputs.0.iter().chain([&last])).for_each(|(to, from)| *to = *from);
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let inputs = inputs.iter().chain([&last]);
         if if dense { S::DENSE_REPEATS } else { S::repeats(ROWS) } {
-            let quads = self.plain.as_chunks::<4>().0;
-            for (to, quad) in self.repeated.as_chunks_mut::<STEP>().0.iter_mut().zip(quads) {
-                to.as_chunks_mut::<4>().0.fill(*quad);
+            for (from, to) in inputs.zip(self.repeated.as_chunks_mut::<{ 4 * STEP }>().0) {
+                // SAFETY: four quads can be read, and each be written four times.
+                unsafe {
+                    vst1q_s32_x4(to.as_mut_ptr().cast(), vld4q_dup_s32(from.as_ptr().cast()));
+                }
             }
+        } else {
+            inputs.zip(self.plain.as_chunks_mut::<STEP>().0).for_each(|(from, to)| *to = *from);
         }
         let inputs = Inputs { plain: self.plain.as_ptr(), repeated: self.repeated.as_ptr() };
         let quads = blocks.index.as_ptr().wrapping_add(blocks.groups());
@@ -228,8 +235,7 @@ impl<'a> Layer<'a> {
     #[target_feature(enable = "neon")]
     unsafe fn finish(&self, output: &mut [i8]) {
         let blocks = &self.op.blocks;
-        let scalars =
-            Scalars { shift: 0, zero_point: blocks.zero_point, min: blocks.activation.min, max: blocks.activation.max };
+        let scalars = super::scalars(blocks);
         let rule = Rule::new(&scalars);
         for (at, to) in (0..).step_by(STEP).zip(output.chunks_mut(STEP)) {
             let mut scaled = [vdupq_n_s32(0); 4];

@@ -13,8 +13,8 @@ pub(super) use conv2d::conv2d;
 pub(super) use fully_connected::fully_connected;
 
 use super::Rule;
-use crate::simd::Place;
-use niwaki_blob::{BLOCK_OUTPUTS, BlockWeights};
+use crate::simd::{Place, Scalars};
+use niwaki_blob::{Activation, BLOCK_OUTPUTS, BlockWeights};
 
 /// Output channels at a time, whatever the rows of a block.
 const CHANNELS: usize = 4;
@@ -54,6 +54,12 @@ trait Tile {
         place: Place,
         count: usize,
     );
+}
+
+/// What is the same for all outputs.
+fn scalars(blocks: &BlockWeights<'_>) -> Scalars {
+    let Activation { min, max } = blocks.activation;
+    Scalars { shift: 0, zero_point: blocks.zero_point, min, max, quick: false }
 }
 
 /// Whether blocks, index and rules are as long as they have to be for each other, and in units of two.

@@ -5,10 +5,12 @@ use crate::{
     neon::{Rule, add_pairs},
     simd::Place,
 };
-use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vandq_s32, vcombine_s8, vdupq_laneq_s32, vdupq_n_u64, vget_low_s8, vld1_s8, vld1q_s8,
-    vld1q_s32, vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8, vpadalq_s16, vreinterpretq_s8_s32,
-    vreinterpretq_s32_s8, vreinterpretq_s32_u64,
+use core::arch::{
+    aarch64::{
+        int8x16_t, int32x4_t, vandq_s32, vdupq_laneq_s32, vdupq_n_u64, vld1q_s8, vld1q_s32, vld2q_dup_s32,
+        vld4q_dup_s32, vreinterpretq_s32_u64,
+    },
+    asm,
 };
 
 /// For every 64-bit Arm core.
@@ -121,21 +123,20 @@ unsafe fn group<const ROWS: usize, const V: usize>(
             let x: [[int8x16_t; V]; 2] = from.map(|from| core::array::from_fn(|v| vld1q_s8(from.add(16 * v))));
             match ROWS {
                 4 => {
-                    let w = [vld1q_s8(*weights), vld1q_s8(weights.add(16))];
-                    row(&mut acc[0], &x, lane::<0>(w[0]), lane::<0>(w[1]));
-                    row(&mut acc[1 % ROWS], &x, lane::<1>(w[0]), lane::<1>(w[1]));
-                    row(&mut acc[2 % ROWS], &x, lane::<2>(w[0]), lane::<2>(w[1]));
-                    row(&mut acc[3 % ROWS], &x, lane::<3>(w[0]), lane::<3>(w[1]));
+                    let (a, b) = (vld4q_dup_s32(weights.cast()), vld4q_dup_s32(weights.add(16).cast()));
+                    row(&mut acc[0], &x, a.0, b.0);
+                    row(&mut acc[1 % ROWS], &x, a.1, b.1);
+                    row(&mut acc[2 % ROWS], &x, a.2, b.2);
+                    row(&mut acc[3 % ROWS], &x, a.3, b.3);
                 }
                 2 => {
-                    let w = vld1q_s8(*weights);
-                    row(&mut acc[0], &x, lane::<0>(w), lane::<2>(w));
-                    row(&mut acc[1 % ROWS], &x, lane::<1>(w), lane::<3>(w));
+                    let w = vld4q_dup_s32(weights.cast());
+                    row(&mut acc[0], &x, w.0, w.2);
+                    row(&mut acc[1 % ROWS], &x, w.1, w.3);
                 }
                 _ => {
-                    let w = vld1_s8(*weights);
-                    let w = vcombine_s8(w, w);
-                    row(&mut acc[0], &x, lane::<0>(w), lane::<1>(w));
+                    let w = vld2q_dup_s32(weights.cast());
+                    row(&mut acc[0], &x, w.0, w.1);
                 }
             }
             *weights = weights.add(8 * ROWS);
@@ -144,20 +145,26 @@ unsafe fn group<const ROWS: usize, const V: usize>(
     acc.map(|acc| acc.map(|[low, high]| add_pairs(low, high)))
 }
 
-/// Adds the products of a row of two blocks. No weight is -128: two products fit 16 bits.
+/// Adds the products of a row of two blocks, whose weights are repeated. No weight is -128: two products fit 16 bits.
 #[inline]
 #[target_feature(enable = "neon")]
-fn row<const V: usize>(acc: &mut [[int32x4_t; 2]; V], x: &[[int8x16_t; V]; 2], a: int8x16_t, b: int8x16_t) {
+fn row<const V: usize>(acc: &mut [[int32x4_t; 2]; V], x: &[[int8x16_t; V]; 2], a: int32x4_t, b: int32x4_t) {
     for v in 0..V {
-        let low = vmlal_s8(vmull_s8(vget_low_s8(x[0][v]), vget_low_s8(a)), vget_low_s8(x[1][v]), vget_low_s8(b));
-        let high = vmlal_high_s8(vmull_high_s8(x[0][v], a), x[1][v], b);
-        acc[v] = [vpadalq_s16(acc[v][0], low), vpadalq_s16(acc[v][1], high)];
+        let [low, high] = &mut acc[v];
+        // The compiler would multiply for all rows before it adds, with more products than there are registers.
+        // SAFETY: registers are all it touches.
+        unsafe {
+            asm!(
+                "smull {p:v}.8h, {x:v}.8b, {a:v}.8b",
+                "smull2 {q:v}.8h, {x:v}.16b, {a:v}.16b",
+                "smlal {p:v}.8h, {y:v}.8b, {b:v}.8b",
+                "smlal2 {q:v}.8h, {y:v}.16b, {b:v}.16b",
+                "sadalp {low:v}.4s, {p:v}.8h",
+                "sadalp {high:v}.4s, {q:v}.8h",
+                x = in(vreg) x[0][v], y = in(vreg) x[1][v], a = in(vreg) a, b = in(vreg) b,
+                low = inout(vreg) *low, high = inout(vreg) *high, p = out(vreg) _, q = out(vreg) _,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
     }
-}
-
-/// Four weights, four times.
-#[inline]
-#[target_feature(enable = "neon")]
-fn lane<const LANE: i32>(w: int8x16_t) -> int8x16_t {
-    vreinterpretq_s8_s32(vdupq_laneq_s32::<LANE>(vreinterpretq_s32_s8(w)))
 }

@@ -9,10 +9,10 @@ const PLANES: usize = 32 * 1024;
 /// Rearranging pixels.
 #[derive(Default)]
 struct Fill {
-    /// Four pixels at a time.
-    fours: usize,
-    /// Of each, four quads at a time, and the quads that are left.
-    quads: [usize; 2],
+    /// Loops over pixels: one for four quads, two or one.
+    loops: usize,
+    /// Four pixels at a time of four quads, of two, of one.
+    fours: [usize; 3],
     /// Quads of pixels that are no four.
     singles: usize,
 }
@@ -24,10 +24,10 @@ impl Fill {
             self.singles += times * count * quads;
             return;
         }
-        let fours = times * count.div_ceil(4);
-        self.fours += fours;
-        self.quads[0] += fours * (quads / 4);
-        self.quads[1] += fours * (quads % 4);
+        for (fours, loops) in self.fours.iter_mut().zip([quads / 4, quads % 4 / 2, quads % 2]) {
+            self.loops += times * loops;
+            *fours += times * loops * count.div_ceil(4);
+        }
     }
 }
 
@@ -61,7 +61,11 @@ pub(super) fn convolution(job: &Job, most: usize) -> Vec<usize> {
             lines.iter().for_each(|(count, times)| fill.add(*count, all, *times));
             (lines.len(), lines)
         }
-        false => (rearranged(job, &mut fill, &mut padded), vec![(width, height)]),
+        false => {
+            let (at_once, one) = rearranged(job, &mut fill, &mut padded);
+            let rows = (0..height).step_by(at_once).map(|first| (at_once.min(height - first) * width, 1));
+            (height.div_ceil(at_once), if one { rows.collect() } else { vec![(width, height)] })
+        }
     };
     let groups = outputs.div_ceil(4);
     let mut list = vec![1, bands, lines.iter().map(|(_, times)| times).sum()];
@@ -86,7 +90,7 @@ pub(super) fn convolution(job: &Job, most: usize) -> Vec<usize> {
     let odd = usize::from(!outputs.is_multiple_of(4));
     let pixels = height * width;
     list.extend([parts * groups, calls * odd, pixels * odd, pixels * (outputs % 4)]);
-    list.extend([fill.fours, fill.quads[0], fill.quads[1], fill.singles]);
+    list.extend([fill.loops, fill.fours[0], fill.fours[1], fill.fours[2], fill.singles]);
     list.extend(padded.empty.into_iter().chain(padded.filled).chain(padded.copied));
     let [direct, looked_up] = if joined { [blocks, 0] } else { [0, blocks] };
     list.extend([direct, looked_up, if joined { 0 } else { all }, rows]);
@@ -112,24 +116,26 @@ fn tiles_of(count: usize, most: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Counts how rows of the input become planes; gives the number of bands.
-fn rearranged(job: &Job, fill: &mut Fill, padded: &mut Padded) -> usize {
+/// Counts how rows of the input become planes; gives how many rows of outputs are computed at once, and whether their pixels
+/// are neighbours.
+fn rearranged(job: &Job, fill: &mut Fill, padded: &mut Padded) -> (usize, bool) {
     let [height, width, _] = job.output;
     let [tall, wide, down, right, apart, aside, above, left] = job.window;
     let channels = job.input[2];
     // Pixels that are not whole quads: what the taps of a row read counts as one.
     let taps = !channels.is_multiple_of(4);
     let (reach, quads) = if taps { (0, wide * channels / 4) } else { ((wide - 1) * aside, channels / 4) };
+    let one = reach == 0;
     let phases = right.min(reach + 1);
-    let positions = width.next_multiple_of(4) + reach / right;
+    let positions = if one { width } else { width.next_multiple_of(4) + reach / right };
     let extent = (tall - 1) * apart + 1;
     let fitting = (PLANES / (phases * quads * positions * 4).max(1)).saturating_sub(extent) / down + 1;
     let at_once = fitting.max(4).min(height);
     let bands = height.div_ceil(at_once);
     let line = ((width - 1) * right + wide) * channels;
-    for row in
-        (0..bands).flat_map(|band| (0..(at_once - 1) * down + extent).map(move |row| band * at_once * down + row))
-    {
+    // Of rows that no window has a tap in, none is rearranged where rows are joined.
+    let read = (0..(at_once - 1) * down + extent).filter(|row| !one || row % down < extent);
+    for row in (0..bands).flat_map(|band| read.clone().map(move |row| band * at_once * down + row)) {
         let inside = (above..above + job.input[0]).contains(&row);
         if taps {
             padded.copied[0] += 1;
@@ -154,7 +160,7 @@ fn rearranged(job: &Job, fill: &mut Fill, padded: &mut Padded) -> usize {
             fill.add(behind - first, quads, 1);
         }
     }
-    bands
+    (at_once, one)
 }
 
 /// Fully connected layers: four outputs at a time, or sixteen where all blocks are there.

@@ -3,9 +3,10 @@
 use super::{Rows, STEP};
 use crate::cost::Job;
 
-pub(super) fn features(job: &Job) -> Vec<usize> {
+/// `dot` says whether there are dot products, which compute two rows of outputs at once, eight channels at a time.
+pub(super) fn features(job: &Job, dot: bool) -> Vec<usize> {
     let [height, width, channels] = job.output;
-    let [tall, wide, _, right, _, _, _, left] = job.window;
+    let [tall, wide, down, right, apart, aside, _, left] = job.window;
     let taps = tall * wide;
     let joined = right == 1 && STEP.is_multiple_of(channels);
     let lanes = if joined { STEP } else { channels };
@@ -24,17 +25,22 @@ pub(super) fn features(job: &Job) -> Vec<usize> {
     }
     // Slices that end with other channels than they start with.
     let odd = usize::from(!lanes.is_multiple_of(STEP) || joined && channels < STEP);
+    let last = if joined { (width * channels - 1) % STEP + 1 } else { channels };
+    let fitting = [tall, wide, apart, aside] == [3, 3, 1, 1] && last.is_multiple_of(8) && (!joined || channels >= 8);
+    let fitting = dot && fitting && down == right && down <= 2;
+    let (pairs, rows_left) = if fitting { (height / 2, height % 2) } else { (0, height) };
+    let eights = if lanes == channels { channels / 8 } else { 1 };
     vec![
         1,
         height,
         height * tall,
-        height * slices,
-        height * slices * tall,
-        height * quick,
-        height * other,
-        height * other * tall,
-        height * other * taps,
-        height * parts,
+        rows_left * slices,
+        rows_left * slices * tall,
+        rows_left * quick,
+        rows_left * other,
+        rows_left * other * tall,
+        rows_left * other * taps,
+        rows_left * parts,
         slices,
         slices * taps,
         odd,
@@ -46,5 +52,10 @@ pub(super) fn features(job: &Job) -> Vec<usize> {
         rows.loads * usize::from(left > 0),
         rows.cleared.div_ceil(STEP),
         slices * (8 + taps),
+        pairs,
+        pairs * eights,
+        pairs * eights * width * usize::from(down == 1),
+        pairs * eights * width * usize::from(down == 2),
+        usize::from(fitting) * slices,
     ]
 }

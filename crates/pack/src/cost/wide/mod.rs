@@ -17,7 +17,7 @@ const STEP: usize = 16;
 pub(super) fn features(job: &Job, dot: bool) -> Option<Vec<usize>> {
     Some(match job.kind {
         OpKind::Conv2d => conv2d::features(job, if dot { 8 } else { 4 }),
-        OpKind::DepthwiseConv2d => depthwise_conv2d::features(job),
+        OpKind::DepthwiseConv2d => depthwise_conv2d::features(job, dot),
         OpKind::BlockConv2d => block::convolution(job, if dot { 4 } else { 2 }),
         OpKind::FullyConnected => fully_connected::features(job),
         OpKind::AvgPool | OpKind::MaxPool => pool::features(job),
