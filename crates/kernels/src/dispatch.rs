@@ -119,6 +119,7 @@ fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
         (Op::Mul(op), InPlaceWith(b)) if has(OPS, OpKind::Mul) => dsp::mul_in_place(op, b, output),
         (Op::Lut(op), One(x)) if has(OPS, OpKind::Lut) => dsp::lut(op, x, output),
         (Op::MatMul(op), Two(a, b)) if has(OPS, OpKind::MatMul) => dsp::matmul(op, a, b, output),
+        (Op::Softmax(op), One(x)) if has(OPS, OpKind::Softmax) => dsp::softmax(op, x, output),
         (Op::Lut(op), InPlace) if has(OPS, OpKind::Lut) => dsp::lut_in_place(op, output),
         (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }

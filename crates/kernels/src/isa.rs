@@ -246,7 +246,8 @@ const ALIGNMENT: usize = 3;
 
 fn dsp_scratch(op: &Op<'_>) -> usize {
     match op {
-        Op::PackedConv2d(conv) | Op::SparseConv2d(conv) => dsp_patches(conv).saturating_add(ALIGNMENT),
+        Op::PackedConv2d(conv) => dsp_patches(conv, 2).saturating_add(ALIGNMENT),
+        Op::SparseConv2d(conv) => dsp_patches(conv, 4).saturating_add(ALIGNMENT),
         Op::PackedDepthwiseConv2d(conv) => {
             dsp_columns(conv).saturating_mul(4 * dsp_column_words(conv)).saturating_add(ALIGNMENT)
         }
@@ -264,11 +265,11 @@ fn dsp_taps(conv: &Conv2d<'_>) -> usize {
     conv.window.kernel[0].saturating_mul(conv.window.kernel[1]).saturating_mul(8).saturating_add(ALIGNMENT)
 }
 
-/// Four pixels' terms, widened to 16 bits; and one pixel's terms as bytes, where they are not whole words.
-fn dsp_patches(conv: &PackedConv2d<'_>) -> usize {
+/// Some pixels' terms, widened to 16 bits; and one pixel's terms as bytes, where they are not whole words.
+fn dsp_patches(conv: &PackedConv2d<'_>, pixels: usize) -> usize {
     let quads = conv.quads();
     let bytes = if conv.input.channels.is_multiple_of(4) { 0 } else { quads.saturating_mul(4).saturating_add(4) };
-    quads.saturating_mul(32).saturating_add(bytes)
+    quads.saturating_mul(8 * pixels).saturating_add(bytes)
 }
 
 /// Columns of the input, with padding, that one row of outputs reads.
