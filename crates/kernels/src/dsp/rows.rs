@@ -237,7 +237,8 @@ niwaki_dsp_dense_2:
     add r9, #64
     cmp r12, r8
     bne.w 2b
-    mov lr, r9
+    ldr.w r8, [sp, #28]
+    sub lr, r9, r8
     ldr r8, [sp, #8]
     nd_finish_pair r0, r1, r4, r5
     nd_finish_pair r2, r3, r6, r7
@@ -251,10 +252,8 @@ niwaki_dsp_dense_2:
     str r1, [r8, r9]
     adds r8, #4
     str r8, [sp, #12]
-    ldr.w r8, [sp, #28]
     subs r10, #1
     str.w r10, [sp, #20]
-    sub lr, lr, r8
     bne.w 1b
     nd_leave
     .size niwaki_dsp_dense_2, . - niwaki_dsp_dense_2
