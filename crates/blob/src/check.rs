@@ -7,6 +7,7 @@ use crate::{
     header::{self, CRC_START, Section},
     packed, read,
     sequence::{order, strides},
+    winograd,
 };
 
 /// Why bytes are not a blob that can be run.
@@ -285,6 +286,9 @@ fn fits(blob: &Blob<'_>, record: &OpRecord, op: &Op<'_>) -> bool {
         }
         Op::PackedFullyConnected(layer) | Op::InterleavedFullyConnected(layer) => {
             packed::rules(record, &layer.packed) && !layer.packed.weights.is_empty()
+        }
+        Op::WinogradFullyConnected(layer) => {
+            packed::rules(record, &layer.packed) && winograd::fits(&layer.packed, layer.outputs, layer.quads())
         }
         Op::SparseInterleavedFullyConnected(layer) => {
             packed::rules(record, &layer.packed)

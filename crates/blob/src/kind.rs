@@ -59,11 +59,13 @@ pub enum OpKind {
     CompactConv2d = 26,
     /// [`crate::Op::CompactFullyConnected`].
     CompactFullyConnected = 27,
+    /// [`crate::Op::WinogradFullyConnected`].
+    WinogradFullyConnected = 28,
 }
 
 impl OpKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Conv2d,
         Self::DepthwiseConv2d,
         Self::FullyConnected,
@@ -91,6 +93,7 @@ impl OpKind {
         Self::SparseInterleavedFullyConnected,
         Self::CompactConv2d,
         Self::CompactFullyConnected,
+        Self::WinogradFullyConnected,
     ];
 
     /// The kind with this number in the format.
@@ -148,6 +151,7 @@ impl OpKind {
             Self::SparseInterleavedFullyConnected => "sparse_interleaved_fully_connected",
             Self::CompactConv2d => "compact_conv2d",
             Self::CompactFullyConnected => "compact_fully_connected",
+            Self::WinogradFullyConnected => "winograd_fully_connected",
         }
     }
 }

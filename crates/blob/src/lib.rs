@@ -23,6 +23,7 @@ mod read;
 mod record;
 mod requantise;
 mod sequence;
+mod winograd;
 #[cfg(feature = "std")]
 mod write;
 
@@ -41,5 +42,8 @@ pub use read::{Blob, Tensor};
 pub use record::{NO_INPUT, OpRecord, TensorRecord};
 pub use requantise::{ADD_SHIFT, MAX_ADD_MULTIPLIER, MAX_ADD_OFFSET, multiply_round, requantise, round_multiplier};
 pub use sequence::{Constant, Embedding, LayerNorm, MatMul};
+pub use winograd::{
+    WINOGRAD_BLOCK, WINOGRAD_CONSTANTS, WINOGRAD_QUADS, WINOGRAD_ROWS, winograd_bytes, winograd_constants,
+};
 #[cfg(feature = "std")]
 pub use write::{AlignedBytes, WriteError, Writer};

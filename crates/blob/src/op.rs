@@ -205,7 +205,7 @@ pub struct Transpose {
 /// Rows of a group are computed together. The last group may have fewer; its other weights and rules are zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PackedWeights<'a> {
-    /// Rows of a group: 1, 2 or 4.
+    /// Rows of a group: 1, 2, 4 or 8.
     pub rows: usize,
     /// Whether a group has three streams, as [`PackedWeights::streams`] says, so that its rows can lack blocks two by two.
     pub pairs: bool,
@@ -338,4 +338,6 @@ pub enum Op<'a> {
     CompactConv2d(CompactConv2d<'a>),
     /// Fully connected layer, only the weights that are not zero.
     CompactFullyConnected(CompactFullyConnected<'a>),
+    /// Fully connected layer, the weights of four rows in the bytes of a word, terms in pairs that one product adds up.
+    WinogradFullyConnected(PackedFullyConnected<'a>),
 }

@@ -4,11 +4,12 @@ use crate::{
     Activation, AvgPool, Binary, BlockConv2d, BlockFullyConnected, BlockWeights, CompactConv2d, CompactFullyConnected,
     Concat, Constant, Conv2d, Embedding, FullyConnected, HEADER_BYTES, LayerNorm, Lut, MAX_INTERFACES, Manifest,
     MatMul, MaxPool, Op, OpKind, OpRecord, PackedConv2d, PackedFullyConnected, PackedWeights, Pad, ReadError,
-    Requantise, Shape, Softmax, TensorRecord, Transpose, Window,
+    Requantise, Shape, Softmax, TensorRecord, Transpose, WINOGRAD_ROWS, Window,
     block::Extent,
     check, compact,
     header::{Header, Section},
     sequence::order,
+    winograd_bytes,
 };
 use core::ops::Range;
 use heapless::Vec;
@@ -163,7 +164,8 @@ impl<'a> Blob<'a> {
             OpKind::PackedFullyConnected
             | OpKind::SparseFullyConnected
             | OpKind::InterleavedFullyConnected
-            | OpKind::SparseInterleavedFullyConnected => {
+            | OpKind::SparseInterleavedFullyConnected
+            | OpKind::WinogradFullyConnected => {
                 let (inputs, outputs) = (from.elements(), to.elements());
                 let quads = inputs.div_ceil(4) as u64;
                 let layer = PackedFullyConnected {
@@ -175,6 +177,7 @@ impl<'a> Blob<'a> {
                     OpKind::PackedFullyConnected => Op::PackedFullyConnected(layer),
                     OpKind::SparseFullyConnected => Op::SparseFullyConnected(layer),
                     OpKind::InterleavedFullyConnected => Op::InterleavedFullyConnected(layer),
+                    OpKind::WinogradFullyConnected => Op::WinogradFullyConnected(layer),
                     _ => Op::SparseInterleavedFullyConnected(layer),
                 }
             }
@@ -277,11 +280,15 @@ impl<'a> Blob<'a> {
             | OpKind::InterleavedFullyConnected
             | OpKind::SparseInterleavedFullyConnected => 4,
             OpKind::PackedDepthwiseConv2d => 1,
+            OpKind::WinogradFullyConnected => WINOGRAD_ROWS,
             _ if pairs => 4,
             _ => record.q[0].clamp(0, 4) as usize,
         };
         let groups = outputs.div_ceil(rows.max(1));
-        let dense = (groups as u64).saturating_mul(quads).saturating_mul(4 * rows as u64);
+        let dense = match kind {
+            OpKind::WinogradFullyConnected => winograd_bytes(outputs, quads),
+            _ => (groups as u64).saturating_mul(quads).saturating_mul(4 * rows as u64),
+        };
         PackedWeights {
             rows,
             pairs,

@@ -70,9 +70,9 @@ fn packed_weights() {
 
 #[test]
 fn interleaved_weights() {
-    use OpKind::{InterleavedFullyConnected, SparseInterleavedFullyConnected};
+    use OpKind::{InterleavedFullyConnected, SparseInterleavedFullyConnected, WinogradFullyConnected};
     refuses(
-        &[InterleavedFullyConnected, SparseInterleavedFullyConnected],
+        &[InterleavedFullyConnected, SparseInterleavedFullyConnected, WinogradFullyConnected],
         &[
             ("weights outside", |op| op.weights = 1 << 20),
             ("rules outside", |op| op.bias = 1 << 20),
@@ -87,6 +87,13 @@ fn interleaved_weights() {
             ("a stream with more behind it", |op| op.q[1] += 16),
             ("offsets that never end", |op| (op.weights, op.q[1]) = (common::ZEROS, 256)),
             ("offsets of another step", |op| op.weights = common::CONV_STREAM),
+        ],
+    );
+    refuses(
+        &[WinogradFullyConnected],
+        &[
+            ("constants of other weights", |op| op.weights = common::MULTIPLIERS),
+            ("weights of -128", |op| op.weights = common::WINOGRAD_LOWEST),
         ],
     );
 }

@@ -119,6 +119,7 @@ fn run_dsp<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
         (Op::Mul(op), InPlaceWith(b)) if has(OPS, OpKind::Mul) => dsp::mul_in_place(op, b, output),
         (Op::Lut(op), One(x)) if has(OPS, OpKind::Lut) => dsp::lut(op, x, output),
         (Op::MatMul(op), Two(a, b)) if has(OPS, OpKind::MatMul) => dsp::matmul(op, a, b, output),
+        (Op::Softmax(op), One(x)) if has(OPS, OpKind::Softmax) => dsp::softmax(op, x, output),
         (Op::Lut(op), InPlace) if has(OPS, OpKind::Lut) => dsp::lut_in_place(op, output),
         (op, operands) => return run_scalar::<OPS>(op, operands, output),
     }
@@ -134,8 +135,8 @@ fn run_v6m<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut [i8
     match (op, operands) {
         (Op::Conv2d(op), One(x)) if has(OPS, OpKind::Conv2d) => v6m::conv2d(op, x, output, scratch),
         (Op::SparseConv2d(op), One(x)) if has(OPS, OpKind::SparseConv2d) => v6m::sparse_conv2d(op, x, output, scratch),
-        (Op::InterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::InterleavedFullyConnected) => {
-            v6m::interleaved(op, x, output, scratch);
+        (Op::WinogradFullyConnected(op), One(x)) if has(OPS, OpKind::WinogradFullyConnected) => {
+            v6m::winograd(op, x, output, scratch);
         }
         (Op::SparseInterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::SparseInterleavedFullyConnected) => {
             v6m::sparse_interleaved(op, x, output, scratch);
@@ -247,6 +248,9 @@ fn run_scalar<const OPS: u32>(op: &Op<'_>, operands: Operands<'_>, output: &mut 
         }
         (Op::SparseInterleavedFullyConnected(op), One(x)) if has(OPS, OpKind::SparseInterleavedFullyConnected) => {
             scalar::sparse_interleaved_fully_connected(op, x, output);
+        }
+        (Op::WinogradFullyConnected(op), One(x)) if has(OPS, OpKind::WinogradFullyConnected) => {
+            scalar::winograd_fully_connected(op, x, output);
         }
         _ => return false,
     }

@@ -1,7 +1,7 @@
 //! Instruction sets that kernels are written for, and the scratch that their kernels need.
 
 use crate::planes::{Planes, connected_bytes};
-use niwaki_blob::{Conv2d, Op, PackedConv2d, PackedFullyConnected, Shape};
+use niwaki_blob::{Conv2d, Op, PackedConv2d, PackedFullyConnected, Shape, WINOGRAD_QUADS};
 
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,6 +143,7 @@ fn lanes_scratch(op: &Op<'_>) -> usize {
         Op::SparseConv2d(op) if op.packed.rows == 1 => lane_stream_layout(op).bytes(),
         Op::InterleavedFullyConnected(op) => interleaved_bytes(op, false),
         Op::SparseInterleavedFullyConnected(op) => interleaved_bytes(op, true),
+        Op::WinogradFullyConnected(op) => winograd_words(op.quads()).saturating_mul(4).saturating_add(ALIGNMENT),
         Op::DepthwiseConv2d(op) if op.window.kernel == [3, 3] && op.window.dilation == [1, 1] => depthwise_band(op),
         _ => 0,
     }
@@ -159,6 +160,11 @@ pub(crate) const INTERLEAVED_QUADS: usize = 127;
 pub(crate) fn interleaved_words(quads: usize, sparse: bool) -> usize {
     let more = if sparse { quads } else { quads.div_ceil(INTERLEAVED_QUADS) };
     quads.saturating_mul(4).saturating_add(more)
+}
+
+/// Words for the inputs of Winograd weights, and two for what those of a chunk say together.
+pub(crate) fn winograd_words(quads: usize) -> usize {
+    quads.saturating_mul(4).saturating_add(quads.div_ceil(WINOGRAD_QUADS).saturating_mul(2))
 }
 
 /// How kernels of three pixels in two words divide their scratch.
@@ -246,7 +252,8 @@ const ALIGNMENT: usize = 3;
 
 fn dsp_scratch(op: &Op<'_>) -> usize {
     match op {
-        Op::PackedConv2d(conv) | Op::SparseConv2d(conv) => dsp_patches(conv).saturating_add(ALIGNMENT),
+        Op::PackedConv2d(conv) => dsp_patches(conv, 2).saturating_add(ALIGNMENT),
+        Op::SparseConv2d(conv) => dsp_patches(conv, 4).saturating_add(ALIGNMENT),
         Op::PackedDepthwiseConv2d(conv) => {
             dsp_columns(conv).saturating_mul(4 * dsp_column_words(conv)).saturating_add(ALIGNMENT)
         }
@@ -264,11 +271,11 @@ fn dsp_taps(conv: &Conv2d<'_>) -> usize {
     conv.window.kernel[0].saturating_mul(conv.window.kernel[1]).saturating_mul(8).saturating_add(ALIGNMENT)
 }
 
-/// Four pixels' terms, widened to 16 bits; and one pixel's terms as bytes, where they are not whole words.
-fn dsp_patches(conv: &PackedConv2d<'_>) -> usize {
+/// Some pixels' terms, widened to 16 bits; and one pixel's terms as bytes, where they are not whole words.
+fn dsp_patches(conv: &PackedConv2d<'_>, pixels: usize) -> usize {
     let quads = conv.quads();
     let bytes = if conv.input.channels.is_multiple_of(4) { 0 } else { quads.saturating_mul(4).saturating_add(4) };
-    quads.saturating_mul(32).saturating_add(bytes)
+    quads.saturating_mul(8 * pixels).saturating_add(bytes)
 }
 
 /// Columns of the input, with padding, that one row of outputs reads.

@@ -2,6 +2,7 @@
 
 mod block;
 mod compact;
+mod winograd;
 
 pub use block::{Blocks, filled};
 

@@ -3,7 +3,7 @@
 use crate::{cost::Table, scratch};
 use niwaki_blob::{
     AlignedBytes, Blob, BlockWeights, CONV_STEP, Conv2d, FULLY_CONNECTED_STEP, INTERLEAVED_STEP, Op, OpKind, OpRecord,
-    Requantise, STREAM_SLACK, TensorRecord, WriteError, Writer,
+    Requantise, STREAM_SLACK, TensorRecord, WINOGRAD_ROWS, WriteError, Writer,
 };
 use niwaki_kernels::{
     Isa,
@@ -109,7 +109,8 @@ fn copy(record: &OpRecord, op: &Op<'_>, writer: &mut Writer) -> OpRecord {
         Op::PackedFullyConnected(op)
         | Op::SparseFullyConnected(op)
         | Op::InterleavedFullyConnected(op)
-        | Op::SparseInterleavedFullyConnected(op) => {
+        | Op::SparseInterleavedFullyConnected(op)
+        | Op::WinogradFullyConnected(op) => {
             weighted(op.packed.weights, op.packed.rules, &[]);
         }
         Op::CompactConv2d(op) => {
@@ -225,7 +226,11 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
         }
         // Fewer rows than a group has are cheaper one by one.
         Op::FullyConnected(layer) if small && layer.outputs > 2 => {
-            vec![dense(OpKind::InterleavedFullyConnected, 4), sparse(OpKind::SparseInterleavedFullyConnected, 4)]
+            let dense = match isa {
+                Isa::V6m => dense(OpKind::WinogradFullyConnected, WINOGRAD_ROWS),
+                _ => dense(OpKind::InterleavedFullyConnected, 4),
+            };
+            vec![dense, sparse(OpKind::SparseInterleavedFullyConnected, 4)]
         }
         _ if small => Vec::new(),
         Op::Conv2d(conv) => {
@@ -242,8 +247,12 @@ pub fn forms(op: &Op<'_>, isa: Isa) -> Vec<Form> {
         _ => Vec::new(),
     };
     let weights = Weights::of(op);
-    // Small cores' kinds hold any weights.
-    all.into_iter().filter(|form| small || weights.rows().packable(form.rows).is_ok()).collect()
+    let holds = |form: &Form| match form.kind {
+        OpKind::WinogradFullyConnected => weights.rows().pairable(),
+        // Small cores' other kinds hold any weights.
+        _ => small || weights.rows().packable(form.rows).is_ok(),
+    };
+    all.into_iter().filter(holds).collect()
 }
 
 /// The plain kind, and block weights in units of so many blocks.
@@ -359,6 +368,7 @@ fn layout(op: &Op<'_>, form: Form) -> Option<Layout> {
         OpKind::SparseFullyConnected if rows == 2 => weights.rows().pair_streams(FULLY_CONNECTED_STEP),
         OpKind::SparseFullyConnected => weights.rows().streams(rows, FULLY_CONNECTED_STEP),
         OpKind::InterleavedFullyConnected => weights.rows().interleaved(),
+        OpKind::WinogradFullyConnected => weights.rows().winograd(),
         OpKind::SparseInterleavedFullyConnected => weights.rows().interleaved_streams(INTERLEAVED_STEP),
         _ => return None,
     };

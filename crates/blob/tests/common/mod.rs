@@ -3,6 +3,7 @@
 
 use niwaki_blob::{
     AlignedBytes, Blob, Interface, Manifest, OpKind, OpRecord, ReadError, TensorRecord, WriteError, Writer,
+    winograd_constants,
 };
 
 /// Tensors of [`finish`]: two operands and an output, and where each lies.
@@ -23,6 +24,11 @@ pub(crate) const LAYER_STREAM: u32 = 1584;
 
 /// Bits of compact weights: the first of every eight terms is there.
 pub(crate) const BITS: u32 = 1648;
+
+/// Eight rows of 32 Winograd weights of 1.
+pub(crate) const WINOGRAD: u32 = 1712;
+/// And of -128, whose constants are 0.
+pub(crate) const WINOGRAD_LOWEST: u32 = 2000;
 
 /// And an index of block weights: two groups of one unit of two blocks each.
 pub(crate) const INDEX: u32 = 1632;
@@ -75,6 +81,11 @@ pub(crate) fn finish(
     assert_eq!(writer.data(&stream([0, -1], 16)), LAYER_STREAM);
     assert_eq!(writer.data(&[1u16, 1, 3, 0, 2, 1]), INDEX);
     assert_eq!(writer.data(&[1u8; 64]), BITS);
+    let words = [-127i8; 256];
+    let constants = winograd_constants(&words).map(i32::to_le_bytes);
+    let bytes: Vec<i8> = constants.as_flattened().iter().map(|byte| *byte as i8).chain(words).collect();
+    assert_eq!(writer.data(&bytes), WINOGRAD);
+    assert_eq!(writer.data(&[0i8; 280]), WINOGRAD_LOWEST);
     writer.finish(manifest, 256, 0)
 }
 
@@ -140,6 +151,10 @@ pub(crate) fn good(kind: OpKind) -> (OpRecord, [u16; 3]) {
         }
         OpKind::PackedFullyConnected | OpKind::InterleavedFullyConnected => {
             op.bias = RULES;
+            [1, 1, 7]
+        }
+        OpKind::WinogradFullyConnected => {
+            (op.bias, op.weights) = (RULES, WINOGRAD);
             [1, 1, 7]
         }
         OpKind::SparseConv2d => {

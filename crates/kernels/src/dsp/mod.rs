@@ -34,6 +34,7 @@ mod memory;
 mod mul;
 mod patches;
 mod rows;
+mod softmax;
 mod word;
 
 pub(crate) use add::{add, add_in_place};
@@ -46,3 +47,4 @@ pub(crate) use lut::{lut, lut_in_place};
 pub(crate) use matmul::matmul;
 pub(crate) use max_pool::max_pool;
 pub(crate) use mul::{mul, mul_in_place};
+pub(crate) use softmax::softmax;

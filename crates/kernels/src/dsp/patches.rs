@@ -1,4 +1,4 @@
-//! Input patches of four pixels, widened to 16 bits: for every quad of terms the pairs (0, 2) of the four pixels, then
+//! Input patches of two or four pixels, widened to 16 bits: for every quad of terms the pairs (0, 2) of all pixels, then
 //! the pairs (1, 3).
 
 use crate::scalar::axis::Axis;
@@ -9,9 +9,15 @@ unsafe extern "C" {
     /// Widens `rows` runs of `quads * 4` bytes, from `from_pitch` to `to_pitch` bytes apart.
     ///
     /// # Safety
-    /// The runs can be read, at any address; `to`, on a word boundary, is where a pixel's terms start in quads of 32
-    /// bytes, of which there are as many.
-    fn niwaki_dsp_widen(from: *const i8, to: *mut u32, quads: usize, rows: usize, from_pitch: usize, to_pitch: usize);
+    /// The runs can be read, at any address; `to`, on a word boundary, is where a pixel's terms start in quads of 16
+    /// bytes, those of two pixels, of which there are as many.
+    fn niwaki_dsp_widen_2(from: *const i8, to: *mut u32, quads: usize, rows: usize, from_pitch: usize, to_pitch: usize);
+
+    /// The same in quads of four pixels.
+    ///
+    /// # Safety
+    /// As [`niwaki_dsp_widen_2`], in quads of 32 bytes.
+    fn niwaki_dsp_widen_4(from: *const i8, to: *mut u32, quads: usize, rows: usize, from_pitch: usize, to_pitch: usize);
 
     /// Copies `rows` runs of words from `from_pitch` to `to_pitch` bytes apart, in order, so that a run covers what the
     /// one before has too much.
@@ -24,12 +30,14 @@ unsafe extern "C" {
 global_asm!(
     cpu!(),
     r#"
-    .section .text.niwaki_dsp_widen, "ax", %progbits
-    .global niwaki_dsp_widen
-    .type niwaki_dsp_widen, %function
+    @ Bytes from a pair of terms to the pixel's next one.
+    .macro nw_widen name, half
+    .section .text.\name, "ax", %progbits
+    .global \name
+    .type \name, %function
     .thumb_func
     .balign 4
-niwaki_dsp_widen:
+\name:
     push {{r4-r11, lr}}
     ldr r10, [sp, #36]
     ldr r11, [sp, #40]
@@ -48,20 +56,20 @@ niwaki_dsp_widen:
     sxtb16 lr, r4
     str.w lr, [r9]
     sxtb16 lr, r4, ror #8
-    str.w lr, [r9, #16]
+    str.w lr, [r9, #\half]
     sxtb16 lr, r5
-    str.w lr, [r9, #32]
+    str.w lr, [r9, #2 * \half]
     sxtb16 lr, r5, ror #8
-    str.w lr, [r9, #48]
+    str.w lr, [r9, #3 * \half]
     sxtb16 lr, r6
-    str.w lr, [r9, #64]
+    str.w lr, [r9, #4 * \half]
     sxtb16 lr, r6, ror #8
-    str.w lr, [r9, #80]
+    str.w lr, [r9, #5 * \half]
     sxtb16 lr, r7
-    str.w lr, [r9, #96]
+    str.w lr, [r9, #6 * \half]
     sxtb16 lr, r7, ror #8
-    str.w lr, [r9, #112]
-    add r9, #128
+    str.w lr, [r9, #7 * \half]
+    add r9, #8 * \half
     subs.w r12, r12, #4
     bhs 2b
 3:
@@ -72,8 +80,8 @@ niwaki_dsp_widen:
     sxtb16 r5, r4
     sxtb16 r6, r4, ror #8
     str.w r5, [r9]
-    str.w r6, [r9, #16]
-    add r9, #32
+    str.w r6, [r9, #\half]
+    add r9, #2 * \half
     subs.w r12, r12, #1
     bne 4b
 5:
@@ -82,7 +90,12 @@ niwaki_dsp_widen:
     subs r3, #1
     bne 1b
     pop {{r4-r11, pc}}
-    .size niwaki_dsp_widen, . - niwaki_dsp_widen
+    .size \name, . - \name
+    .endm
+
+    nw_widen niwaki_dsp_widen_2, 8
+    nw_widen niwaki_dsp_widen_4, 16
+    .purgem nw_widen
 
     .section .text.niwaki_dsp_gather, "ax", %progbits
     .global niwaki_dsp_gather
@@ -127,16 +140,35 @@ niwaki_dsp_gather:
 "#
 );
 
-/// Bytes of a patch of four pixels.
-pub(super) fn patch_bytes(quads: usize) -> usize {
-    quads * 32
+/// Widens runs into a patch of `LANES` pixels.
+///
+/// # Safety
+/// As [`niwaki_dsp_widen_2`], in quads of `8 * LANES` bytes.
+#[inline(always)]
+unsafe fn widen<const LANES: usize>(
+    from: *const i8,
+    to: *mut u32,
+    quads: usize,
+    rows: usize,
+    from_pitch: usize,
+    to_pitch: usize,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match LANES {
+            2 => niwaki_dsp_widen_2(from, to, quads, rows, from_pitch, to_pitch),
+            _ => niwaki_dsp_widen_4(from, to, quads, rows, from_pitch, to_pitch),
+        }
+    }
 }
 
-/// Pixels of a patch.
-pub(super) const LANES: usize = 4;
+/// Bytes of a patch of so many pixels.
+pub(super) fn patch_bytes(quads: usize, lanes: usize) -> usize {
+    quads * 8 * lanes
+}
 
-/// Brings the terms of pixels into a patch.
-pub(super) struct Patches<'a> {
+/// Brings the terms of pixels into a patch of `LANES`, two or four.
+pub(super) struct Patches<'a, const LANES: usize> {
     op: &'a PackedConv2d<'a>,
     input: &'a [i8],
     /// Where the patch lies.
@@ -147,7 +179,7 @@ pub(super) struct Patches<'a> {
     pointwise: bool,
 }
 
-impl<'a> Patches<'a> {
+impl<'a, const LANES: usize> Patches<'a, LANES> {
     /// # Safety
     /// `scratch` starts on a word and has what [`crate::scratch_bytes`] says, without what aligning it costs.
     pub(super) unsafe fn new(op: &'a PackedConv2d<'a>, input: &'a [i8], scratch: *mut u32) -> Self {
@@ -155,7 +187,7 @@ impl<'a> Patches<'a> {
         let pointwise = window.kernel == [1, 1] && window.padding == [0, 0] && window.stride == [1, 1];
         let pointwise = pointwise && op.input.width == op.output.width;
         // SAFETY: inside the scratch, which goes on behind the patch where `bytes` is used.
-        let bytes = unsafe { scratch.cast::<i8>().add(patch_bytes(op.quads())) };
+        let bytes = unsafe { scratch.cast::<i8>().add(patch_bytes(op.quads(), LANES)) };
         Self { op, input, patch: scratch, bytes, pointwise }
     }
 
@@ -167,8 +199,8 @@ impl<'a> Patches<'a> {
         // is one: its weights are zero.
         let from = start * channels;
         if self.pointwise && first == 0 && from + (LANES - 1) * channels + quads * 4 <= self.input.len() {
-            // SAFETY: all four runs lie inside the input; lanes are one word apart.
-            unsafe { niwaki_dsp_widen(self.input.as_ptr().add(from), self.patch, quads, LANES, channels, 4) };
+            // SAFETY: all runs lie inside the input; lanes are one word apart.
+            unsafe { widen::<LANES>(self.input.as_ptr().add(from), self.patch, quads, LANES, channels, 4) };
             return;
         }
         let width = self.op.output.width.max(1);
@@ -177,7 +209,7 @@ impl<'a> Patches<'a> {
             return;
         }
         for lane in first..LANES {
-            // SAFETY: `lane` is less than four.
+            // SAFETY: `lane` is one of the patch's.
             self.pixel([y, x], unsafe { self.patch.add(lane) });
             x += 1;
             if x == width {
@@ -186,7 +218,7 @@ impl<'a> Patches<'a> {
         }
     }
 
-    /// The terms of four pixels of one row, if their windows lie inside the input; otherwise `false`, and nothing was
+    /// The terms of pixels of one row, if their windows lie inside the input; otherwise `false`, and nothing was
     /// done.
     #[inline(always)]
     fn neighbours(&self, [y, x]: [usize; 2]) -> bool {
@@ -216,10 +248,10 @@ impl<'a> Patches<'a> {
             unsafe {
                 let to = self.patch.add(lane);
                 if whole == run {
-                    niwaki_dsp_widen(from, to, run / 4, height, pitch, run * 8);
+                    widen::<LANES>(from, to, run / 4, height, pitch, run * 2 * LANES);
                 } else {
                     niwaki_dsp_gather(from, self.bytes, whole / 4, height, pitch, run);
-                    niwaki_dsp_widen(self.bytes, to, op.quads(), 1, 0, 0);
+                    widen::<LANES>(self.bytes, to, op.quads(), 1, 0, 0);
                 }
             }
         }
@@ -245,14 +277,14 @@ impl<'a> Patches<'a> {
         let from = self.input.get(from..).unwrap_or_default().as_ptr();
         if (width * channels).is_multiple_of(4) && run.is_multiple_of(4) && (columns.tap * channels).is_multiple_of(4) {
             let place = (rows.tap * width + columns.tap) * channels / 4;
-            // SAFETY: runs lie inside the input, places inside the pixel's quads: 32 bytes each.
+            // SAFETY: runs lie inside the input, places inside the pixel's quads.
             unsafe {
                 if !complete {
                     self.fill_words(to, op.quads());
                 }
                 if end > 0 && end <= self.input.len() {
-                    let to = to.add(8 * place);
-                    niwaki_dsp_widen(from, to, run / 4, rows.len, pitch, width * channels * 8);
+                    let to = to.add(2 * LANES * place);
+                    widen::<LANES>(from, to, run / 4, rows.len, pitch, width * channels * 2 * LANES);
                 }
             }
             return;
@@ -275,7 +307,7 @@ impl<'a> Patches<'a> {
             }
         }
         // SAFETY: the bytes were just written, or are some of the scratch whose weights are zero.
-        unsafe { niwaki_dsp_widen(self.bytes, to, op.quads(), 1, 0, 0) };
+        unsafe { widen::<LANES>(self.bytes, to, op.quads(), 1, 0, 0) };
     }
 
     /// Some quads of a pixel become the padding's.
@@ -288,8 +320,8 @@ impl<'a> Patches<'a> {
             // SAFETY: the caller's.
             unsafe {
                 to.write(zero);
-                to.add(4).write(zero);
-                to = to.wrapping_add(8);
+                to.add(LANES).write(zero);
+                to = to.wrapping_add(2 * LANES);
             }
         }
     }
@@ -317,9 +349,9 @@ impl<'a> Patches<'a> {
             unsafe {
                 match run {
                     Some(run) if whole => {
-                        niwaki_dsp_widen(run.as_ptr(), to.add(2 * tap * channels), channels / 4, 1, 0, 0);
+                        widen::<LANES>(run.as_ptr(), to.add(tap * channels / 2 * LANES), channels / 4, 1, 0, 0);
                     }
-                    None if whole => self.fill_words(to.add(2 * tap * channels), channels / 4),
+                    None if whole => self.fill_words(to.add(tap * channels / 2 * LANES), channels / 4),
                     _ => {
                         for channel in 0..channels {
                             let element = run.and_then(|run| run.get(channel)).copied();
@@ -332,7 +364,7 @@ impl<'a> Patches<'a> {
         }
         if !whole {
             // SAFETY: the bytes were just written; what follows them in the scratch meets weights of zero.
-            unsafe { niwaki_dsp_widen(self.bytes, to, op.quads(), 1, 0, 0) };
+            unsafe { widen::<LANES>(self.bytes, to, op.quads(), 1, 0, 0) };
         }
     }
 }

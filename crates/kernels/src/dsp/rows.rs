@@ -1,14 +1,19 @@
-//! Groups of one or two output rows over four pixels: the inner loops of all convolutions.
+//! Groups of output rows over some pixels: the inner loops of all convolutions.
 //!
-//! Registers: r0 to r3 sums of row a for four pixels, r4 to r7 of row b, r8 and r9 weights, r10 and r11 terms, r12
-//! terms' address, lr weights' address. What does not fit lies on the stack.
+//! Sparse: one or two rows and four pixels. Registers: r0 to r3 sums of row a for four pixels, r4 to r7 of row b, r8 and r9
+//! weights, r10 and r11 terms, r12 terms' address, lr weights' address.
+//!
+//! Dense: two groups of two rows and two pixels, which need half of the terms. r0 and r1 sums of row a for both pixels, r2
+//! and r3 of row c, r4 and r5 of row b, r6 and r7 of row d, r8 weights, r9 and lr their addresses, r10 to r12 as above.
+//!
+//! What does not fit lies on the stack.
 
 use core::arch::global_asm;
 
-/// What the loops read; the first nine words become their stack frame.
+/// What the loops read; the first ten words become their stack frame.
 #[repr(C)]
 pub(super) struct Frame {
-    /// Widened terms of four pixels.
+    /// Widened terms of all pixels.
     pub(super) terms: *const u32,
     /// Behind them (dense).
     pub(super) terms_end: *const u32,
@@ -18,31 +23,35 @@ pub(super) struct Frame {
     pub(super) output: *mut i8,
     /// From pixel to pixel, in bytes.
     pub(super) pitch: usize,
-    /// Groups of rows, at least one.
+    /// Groups of rows, or pairs of groups (dense); at least one.
     pub(super) groups: usize,
     /// The outputs' zero point.
     pub(super) zero_point: i32,
-    /// Quads that the first round leaves out (dense): it has eight, and their number need not be a multiple.
+    /// Bytes of a group's weights that the first round leaves out (dense): it has eight quads, and their number need not be
+    /// a multiple. Addresses of terms and weights are as if it had them.
     pub(super) skipped: usize,
-    /// For the kernel's use.
-    pub(super) spare: usize,
+    /// Bytes of code that it leaves out, plus 1.
+    pub(super) entry: usize,
+    /// From the weights of a group to those of the next, in bytes (dense).
+    pub(super) apart: usize,
     /// Blocks or streams.
     pub(super) weights: *const i8,
 }
 
 unsafe extern "C" {
-    /// Dense groups of two rows. Returns, as all of these, where the weights go on.
+    /// Dense pairs of groups of two rows. Returns, as all of these, where the weights go on.
     ///
     /// # Safety
-    /// The frame's pointers lead to as much as its counts say: `32 * quads` bytes of terms on a word boundary, `16 *
-    /// groups` of rules, `8 * quads * groups` of weights, on word boundaries; and `2 * groups` bytes of output for each
-    /// of four pixels.
+    /// The frame's pointers lead to as much as its counts say: `16 * quads` bytes of terms on a word boundary, `32 *
+    /// groups` of rules, weights of twice as many groups as `groups` that are `apart`, on word boundaries; and `4 * groups`
+    /// bytes of output for each of two pixels.
     pub(super) fn niwaki_dsp_dense_2(frame: *const Frame) -> *const i8;
 
     /// Streams of groups of two rows.
     ///
     /// # Safety
-    /// As [`niwaki_dsp_dense_2`], with one checked stream per group and the slack behind them; terms lie in RAM.
+    /// As [`niwaki_dsp_dense_2`], but for `32 * quads` bytes of terms, `16 * groups` of rules and `2 * groups` of output for
+    /// each of four pixels; with one checked stream per group and the slack behind them; terms lie in RAM.
     pub(super) fn niwaki_dsp_sparse_2(frame: *const Frame) -> *const i8;
 
     /// Streams of single rows.
@@ -57,14 +66,14 @@ global_asm!(
     r#"
     .macro nd_enter
     push {{r4-r11, lr}}
-    ldm r0!, {{r3-r11}}
+    ldm r0!, {{r2-r11}}
     ldr lr, [r0]
-    push {{r3-r11}}
+    push {{r2-r11}}
     .endm
 
     .macro nd_leave
     mov r0, lr
-    add sp, #36
+    add sp, #40
     pop {{r4-r11, pc}}
     .endm
 
@@ -151,6 +160,52 @@ global_asm!(
     str r8, [sp, #12]
     .endm
 
+    @ Half a quad of two groups: their words of weights, one pair of terms of two pixels. Whole words give sums of row a
+    @ plus 256 times those of row b.
+    .macro nd_half_pair weight, term
+    ldr.w r10, [r12, #\term]
+    ldr.w r11, [r12, #\term + 4]
+    ldr.w r8, [lr, #\weight]
+    smlad r4, r8, r10, r4
+    smlad r5, r8, r11, r5
+    sxtb16 r8, r8
+    smlad r0, r8, r10, r0
+    smlad r1, r8, r11, r1
+    ldr.w r8, [r9, #\weight]
+    smlad r6, r8, r10, r6
+    smlad r7, r8, r11, r7
+    sxtb16 r8, r8
+    smlad r2, r8, r10, r2
+    smlad r3, r8, r11, r3
+    .endm
+
+    @ Outputs, before they are limited, of two rows and two pixels; r8 moves behind their rules.
+    .macro nd_finish_pair a0, a1, b0, b1
+    ldm r8!, {{r9-r12}}
+    sub \b0, \b0, \a0
+    sub \b1, \b1, \a1
+    add \a0, \a0, r9
+    add \a1, \a1, r9
+    ldr r9, [sp, #24]
+    add \b0, r10, \b0, asr #8
+    add \b1, r10, \b1, asr #8
+    smmlar \a0, \a0, r11, r9
+    smmlar \a1, \a1, r11, r9
+    smmlar \b0, \b0, r12, r9
+    smmlar \b1, \b1, r12, r9
+    .endm
+
+    @ Four outputs of a pixel in the first register.
+    .macro nd_join a, b, c, d
+    ssat \a, #8, \a
+    ssat \b, #8, \b
+    ssat \c, #8, \c
+    ssat \d, #8, \d
+    bfi \a, \b, #8, #8
+    bfi \c, \d, #8, #8
+    pkhbt \a, \a, \c, lsl #16
+    .endm
+
     .section .text.niwaki_dsp_dense_2, "ax", %progbits
     .global niwaki_dsp_dense_2
     .type niwaki_dsp_dense_2, %function
@@ -158,43 +213,48 @@ global_asm!(
     .balign 4
 niwaki_dsp_dense_2:
     nd_enter
-    @ The first round starts behind the quads that it leaves out; addresses are as if it did not.
-    ldr r1, [sp, #28]
-    ldr r2, [sp]
-    sub r2, r2, r1, lsl #5
-    str r2, [sp]
-    sub lr, lr, r1, lsl #3
-    lsl r2, r1, #3
-    str r2, [sp, #28]
-    movs r2, #112
-    mul r1, r1, r2
-    adr.w r2, 2f
+    @ The first round starts behind the quads that it leaves out.
+    adr.w r1, 2f
+    ldr r2, [sp, #32]
     add r1, r2
-    orr r1, #1
     str r1, [sp, #32]
 1:
     ldr.w r12, [sp]
     ldr.w r8, [sp, #32]
+    ldr.w r9, [sp, #36]
     nd_clear
+    add r9, lr
     bx r8
     .balign 4
 2:
     .irp quad, 0, 1, 2, 3, 4, 5, 6, 7
-    nd_half 8*\quad, 32*\quad
-    nd_half 8*\quad+4, 32*\quad+16
+    nd_half_pair 8*\quad, 16*\quad
+    nd_half_pair 8*\quad+4, 16*\quad+8
     .endr
     ldr.w r8, [sp, #4]
-    add r12, r12, #256
+    add r12, r12, #128
     add lr, #64
+    add r9, #64
     cmp r12, r8
     bne.w 2b
-    nd_finish_2
     ldr.w r8, [sp, #28]
+    sub lr, r9, r8
+    ldr r8, [sp, #8]
+    nd_finish_pair r0, r1, r4, r5
+    nd_finish_pair r2, r3, r6, r7
+    str r8, [sp, #8]
+    ldr r8, [sp, #12]
+    ldr r9, [sp, #16]
+    ldr r10, [sp, #20]
+    nd_join r0, r4, r2, r6
+    nd_join r1, r5, r3, r7
+    str r0, [r8]
+    str r1, [r8, r9]
+    adds r8, #4
+    str r8, [sp, #12]
     subs r10, #1
     str.w r10, [sp, #20]
-    sub lr, lr, r8
     bne.w 1b
-    add lr, lr, r8
     nd_leave
     .size niwaki_dsp_dense_2, . - niwaki_dsp_dense_2
 
@@ -331,6 +391,9 @@ niwaki_dsp_sparse_1:
     .purgem nd_enter
     .purgem nd_leave
     .purgem nd_half
+    .purgem nd_half_pair
+    .purgem nd_finish_pair
+    .purgem nd_join
     .purgem nd_half_loaded
     .purgem nd_clear
     .purgem nd_finish_2

@@ -56,6 +56,15 @@ instruction!(
     high_halves(low, high), "pkhtb {result}, {high}, {low}, asr #16"
 );
 
+instruction!(
+    /// Differences of bytes, modulo 2^8.
+    differences8(a, b), "usub8 {result}, {a}, {b}"
+);
+instruction!(
+    /// No more than 255; of numbers below 2^31.
+    unsigned8(x), "usat {result}, #8, {x}"
+);
+
 /// The larger of each pair of signed bytes.
 #[inline(always)]
 pub(super) fn max8(a: u32, b: u32) -> u32 {

@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     pub small: u32,
     /// 76: the zero point less the smallest output
     pub base: i32,
-    /// 80: 2^15
+    /// 80: 2^15; and where `small`, 2^16 times `base` more
     pub half: i32,
     /// 84: from the smallest output to the largest
     pub range: i32,
@@ -88,7 +88,7 @@ impl Arguments {
             limited: u32::from((min, max) != (i32::from(i8::MIN), i32::from(i8::MAX))),
             small: u32::from(small),
             base: zero_point - min,
-            half: 1 << 15,
+            half: (1 << 15) + if small { (zero_point - min) << 16 } else { 0 },
             range: max - min,
             floor: min,
             empty: [-1 - (1 << 21), -1 - (1 << 10)],

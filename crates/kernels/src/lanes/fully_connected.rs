@@ -13,21 +13,25 @@
 //! 127 quads of terms never leave 24 bits: `508 * 128 * 128 < 2^23`. Longer rows are taken in chunks.
 
 use super::{Arguments, Bound, words};
-use crate::isa::{INTERLEAVED_QUADS, interleaved_words};
+#[cfg(niwaki_v7m)]
+use crate::isa::INTERLEAVED_QUADS;
+use crate::isa::interleaved_words;
 use crate::scalar;
 use niwaki_blob::{PackedFullyConnected, Requantise};
 
-/// Computes groups of four rows and moves weights, rules and outputs behind them. Touches what [`Arguments`] says: words
-/// of `terms` quads, weights and rules of `channels` groups, four sums, and four outputs for each group. Dense weights
-/// have a correction for every chunk at `multipliers`; streams have one behind the words of each quad.
+/// Computes groups of rows and moves weights, rules and outputs behind them. Touches what [`Arguments`] says: words of
+/// `terms` quads, weights and rules of `channels` groups, a sum for each of their rows, and an output for each row of each
+/// group. Dense weights have corrections for every chunk at `multipliers`; streams have one behind the
+/// words of each quad.
 pub(crate) type Groups = unsafe extern "C" fn(arguments: *mut Arguments);
 
 /// See [`crate::scalar::interleaved_fully_connected`].
+#[cfg(niwaki_v7m)]
 #[inline(always)]
 pub(crate) fn interleaved(op: &PackedFullyConnected<'_>, x: &[i8], output: &mut [i8], scratch: &mut [i8], run: Groups) {
     let quads = op.quads();
     let parts = words(scratch).split_at_mut_checked(4 * quads);
-    let enough = op.packed.weights.len() >= groups(op) * quads * 16;
+    let enough = op.packed.weights.len() >= op.outputs.div_ceil(4) * quads * 16;
     let Some((inputs, corrections)) = parts.filter(|_| enough) else {
         return scalar::interleaved_fully_connected(op, x, output);
     };
@@ -46,7 +50,7 @@ pub(crate) fn interleaved(op: &PackedFullyConnected<'_>, x: &[i8], output: &mut 
     }
     // SAFETY: there are four words for each quad, a correction for each chunk of them, and blocks for each quad of each
     // group.
-    unsafe { each_group(op, inputs, corrections, output, run) }
+    unsafe { each_group::<4>(op, inputs, corrections, output, run) }
 }
 
 /// See [`crate::scalar::sparse_interleaved_fully_connected`].
@@ -67,7 +71,7 @@ pub(crate) fn sparse_interleaved(
         *correction = correct(widen(words, elements));
     }
     // SAFETY: there are five words for each quad, and every stream of a checked blob ends and stays inside them.
-    unsafe { each_group(op, inputs, &[], output, run) }
+    unsafe { each_group::<4>(op, inputs, &[], output, run) }
 }
 
 /// Words of elements, and their sum.
@@ -92,14 +96,12 @@ fn correct(sum: i32) -> i32 {
     sum.wrapping_mul(0x8080_8080_u32 as i32).wrapping_neg()
 }
 
-fn groups(op: &PackedFullyConnected<'_>) -> usize {
-    op.outputs.div_ceil(4)
-}
-
+/// All groups of `ROWS` rows; of the last, some outputs may not be there.
+///
 /// # Safety
 /// There must be words and weights as `run` wants them for all groups.
 #[inline(always)]
-unsafe fn each_group(
+pub(crate) unsafe fn each_group<const ROWS: usize>(
     op: &PackedFullyConnected<'_>,
     inputs: &[i32],
     corrections: &[i32],
@@ -107,34 +109,33 @@ unsafe fn each_group(
     run: Groups,
 ) {
     let packed = &op.packed;
-    let rules = packed.rules.as_chunks::<8>().0;
-    if rules.len() < groups(op) || output.len() < op.outputs {
+    if packed.rules.len() < op.outputs.div_ceil(ROWS) * 2 * ROWS || output.len() < op.outputs {
         return;
     }
     let (zero_point, activation) = (packed.zero_point, packed.activation);
     let rule = Requantise { multipliers: &[], shift: 0, zero_point, activation };
     let mut bound = Bound::default();
-    for [biases @ .., ma, mb, mc, md] in rules {
+    for [biases, multipliers] in packed.rules.as_chunks::<ROWS>().0.as_chunks::<2>().0 {
         biases.iter().for_each(|bias| bound.bias(*bias));
-        [ma, mb, mc, md].into_iter().for_each(|multiplier| bound.multiplier(*multiplier));
+        multipliers.iter().for_each(|multiplier| bound.multiplier(*multiplier));
     }
     let mut arguments = Arguments::new(&rule, bound.is_small(&rule, 4 * op.quads()));
-    let mut sums = [0; 4];
+    let mut sums = [0; ROWS];
     (arguments.words, arguments.weights) = (inputs.as_ptr(), packed.weights.as_ptr());
     (arguments.bias, arguments.multipliers) = (packed.rules.as_ptr(), corrections.as_ptr());
     (arguments.terms, arguments.step, arguments.sums) = (op.quads(), 1, sums.as_mut_ptr());
-    let (whole, rest) = (op.outputs / 4, op.outputs % 4);
+    let (whole, rest) = (op.outputs / ROWS, op.outputs % ROWS);
     if whole > 0 {
         (arguments.channels, arguments.output) = (whole, output.as_mut_ptr());
-        // SAFETY: as the caller promises; there are rules for all groups, and four outputs for these.
+        // SAFETY: as the caller promises; there are rules for all groups, and outputs for the rows of these.
         unsafe { run(&raw mut arguments) }
     }
     if rest > 0 {
-        let mut last = [0; 4];
+        let mut last = [0; ROWS];
         (arguments.channels, arguments.output) = (1, last.as_mut_ptr());
-        // SAFETY: as before, for the group behind; its four outputs are here.
+        // SAFETY: as before, for the group behind; its outputs are here.
         unsafe { run(&raw mut arguments) }
-        for (to, from) in output.iter_mut().skip(4 * whole).zip(last) {
+        for (to, from) in output.iter_mut().skip(ROWS * whole).zip(last) {
             *to = from;
         }
     }

@@ -19,7 +19,11 @@ mod windows;
 pub(crate) use arguments::Arguments;
 pub(crate) use conv2d::{conv2d, sparse_conv2d};
 pub(crate) use depthwise_conv2d::{Taps, depthwise_conv2d};
-pub(crate) use fully_connected::{interleaved, sparse_interleaved};
+#[cfg(niwaki_v6m)]
+pub(crate) use fully_connected::each_group;
+#[cfg(niwaki_v7m)]
+pub(crate) use fully_connected::interleaved;
+pub(crate) use fully_connected::sparse_interleaved;
 pub(crate) use memory::{copy, words};
 pub(crate) use rounding::Bound;
 

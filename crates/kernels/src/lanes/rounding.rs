@@ -22,14 +22,14 @@ impl Bound {
     }
 
     /// Whether no accumulator of `terms` products, with these biases and multipliers, leaves 32 bits in
-    /// `((acc * m) >> 16) + 2^15`: then `multiply_round(acc, m)` takes three 32-bit products, see `in_three` below. True of
+    /// `((acc * m) >> 16) + 2^15`, nor with 2^16 times an output more: then `multiply_round(acc, m)` takes three 32-bit products, see `in_three` below. True of
     /// nearly every layer: it says that outputs fit 16 bits before they are limited.
     #[inline(always)]
     pub(crate) fn is_small(&self, rule: &Requantise<'_>, terms: usize) -> bool {
         let most = u64::from(self.bias) + 1 + ((terms as u64) << 14);
         let product = most.checked_mul(u64::from(self.multiplier >> 16) + 1);
         // With a 64-bit product there is nothing to win, and nothing to ask.
-        cfg!(not(niwaki_v7m)) && rule.shift == 0 && product.is_some_and(|product| product < (1 << 31) - (1 << 16))
+        cfg!(not(niwaki_v7m)) && rule.shift == 0 && product.is_some_and(|product| product < (1 << 31) - (1 << 25))
     }
 }
 

@@ -148,6 +148,7 @@ impl Problem {
             OpKind::SparseConv2d => Op::SparseConv2d(self.packed_conv()),
             OpKind::PackedFullyConnected => Op::PackedFullyConnected(self.packed_layer()),
             OpKind::SparseFullyConnected => Op::SparseFullyConnected(self.packed_layer()),
+            OpKind::WinogradFullyConnected => Op::WinogradFullyConnected(self.packed_layer()),
             OpKind::InterleavedFullyConnected => Op::InterleavedFullyConnected(self.packed_layer()),
             OpKind::SparseInterleavedFullyConnected => Op::SparseInterleavedFullyConnected(self.packed_layer()),
             OpKind::BlockConv2d => Op::BlockConv2d(BlockConv2d {

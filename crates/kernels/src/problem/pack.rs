@@ -3,7 +3,7 @@
 use super::{Problem, Random};
 use crate::layout::{Rows, depthwise, filled, rules};
 use alloc::{boxed::Box, format};
-use niwaki_blob::{CONV_STEP, FULLY_CONNECTED_STEP, INTERLEAVED_STEP, OpKind};
+use niwaki_blob::{CONV_STEP, FULLY_CONNECTED_STEP, INTERLEAVED_STEP, OpKind, WINOGRAD_ROWS};
 
 /// A layout of weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub enum Form {
         /// How many blocks of a hundred are kept; all, and dense, where it says nothing.
         kept: Option<u8>,
     },
+    /// Winograd weights.
+    Winograd,
     /// Only the weights that are not zero.
     Compact {
         /// How many weights of a hundred are kept.
@@ -52,6 +54,7 @@ impl Problem {
             return self.interleaved(kept, seed);
         }
         let (kind, rows, step) = match (self.kind, form) {
+            (OpKind::FullyConnected, Form::Winograd) => (OpKind::WinogradFullyConnected, WINOGRAD_ROWS, 0),
             (OpKind::Conv2d, _) if self.groups != 1 => return None,
             (OpKind::Conv2d, Form::Dense) => (OpKind::PackedConv2d, 2, 0),
             (OpKind::FullyConnected, Form::Dense) => (OpKind::PackedFullyConnected, 4, 0),
@@ -78,6 +81,7 @@ impl Problem {
         let all = Rows { weights: &plain.weights, terms };
         self.weights = match (kind, form) {
             (OpKind::PackedDepthwiseConv2d, _) => depthwise(&plain.weights, outputs),
+            (OpKind::WinogradFullyConnected, _) => all.winograd(),
             (OpKind::SparseFullyConnected, Form::Sparse { rows: 2, .. }) => all.pair_streams(step),
             (_, Form::Sparse { rows, .. }) => all.streams(rows, step),
             _ => all.dense(rows),

@@ -29,6 +29,7 @@ mod packed_fully_connected;
 mod pad;
 mod softmax;
 mod transpose;
+mod winograd;
 
 pub use add::{add, add_in_place};
 pub use avg_pool::avg_pool;
@@ -52,6 +53,7 @@ pub use packed_fully_connected::{packed_fully_connected, sparse_fully_connected}
 pub use pad::pad;
 pub use softmax::softmax;
 pub use transpose::transpose;
+pub use winograd::winograd_fully_connected;
 
 /// Consecutive pieces of a length, which counts as at least 1. `chunks_exact` divides to know how many there are, and
 /// where a compiler that optimises for size leaves that in a function of its own, it keeps the panic on zero.

@@ -92,7 +92,7 @@ pub(super) fn finish(packed: &PackedWeights<'_>, group: usize, sums: [i32; MAX_R
 
 /// The outputs of a group from the sums of its rows.
 #[inline(always)]
-pub(super) fn finish_rows(packed: &PackedWeights<'_>, group: usize, sums: [i32; MAX_ROWS], output: &mut [i8]) {
+pub(super) fn finish_rows<const N: usize>(packed: &PackedWeights<'_>, group: usize, sums: [i32; N], output: &mut [i8]) {
     let rows = packed.rows;
     let rule = packed.rules.get(group * 2 * rows..).unwrap_or_default();
     let (bias, multipliers) = rule.split_at_checked(rows).unwrap_or_default();

@@ -78,6 +78,7 @@ fn element(problem: &Problem, x: &Read<'_>, index: [i128; 3], at: usize) -> i8 {
         | Op::SparseFullyConnected(_)
         | Op::InterleavedFullyConnected(_)
         | Op::SparseInterleavedFullyConnected(_)
+        | Op::WinogradFullyConnected(_)
         | Op::CompactConv2d(_)
         | Op::CompactFullyConnected(_)
         | Op::BlockConv2d(_)

@@ -90,6 +90,7 @@ fn features(job: &Job, tile: Tile) -> Vec<f64> {
         | OpKind::SparseFullyConnected
         | OpKind::InterleavedFullyConnected
         | OpKind::SparseInterleavedFullyConnected
+        | OpKind::WinogradFullyConnected
         | OpKind::BlockFullyConnected
         | OpKind::CompactFullyConnected => connected(job, tile),
         OpKind::AvgPool | OpKind::MaxPool => pool(job, tile),

@@ -102,6 +102,9 @@ impl Job {
                 let kind = OpKind::InterleavedFullyConnected;
                 job(kind, vector(op.inputs), vector(op.outputs)).packed(&op.packed, false)
             }
+            Op::WinogradFullyConnected(op) => {
+                job(OpKind::WinogradFullyConnected, vector(op.inputs), vector(op.outputs)).packed(&op.packed, false)
+            }
             Op::SparseInterleavedFullyConnected(op) => {
                 let kind = OpKind::SparseInterleavedFullyConnected;
                 job(kind, vector(op.inputs), vector(op.outputs)).packed(&op.packed, true)
@@ -165,6 +168,7 @@ impl Job {
             | OpKind::SparseFullyConnected
             | OpKind::InterleavedFullyConnected
             | OpKind::SparseInterleavedFullyConnected
+            | OpKind::WinogradFullyConnected
             | OpKind::BlockFullyConnected => self.input.iter().product(),
             _ => 0,
         }

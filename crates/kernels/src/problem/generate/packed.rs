@@ -39,7 +39,8 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
     });
     let words = connected_words().into_iter().flat_map(move |(inputs, outputs)| {
         let plain = Problem::fully_connected(inputs, outputs, variant, seed);
-        INTERLEAVED.into_iter().filter_map(move |kept| plain.clone().packed(Form::Interleaved { kept }, seed))
+        let forms = INTERLEAVED.map(|kept| Form::Interleaved { kept }).into_iter().chain([Form::Winograd]);
+        forms.filter_map(move |form| plain.clone().packed(form, seed))
     });
     let compact = shapes().into_iter().filter_map(move |(at, geometry)| {
         let kept = COMPACT[(at + seed as usize) % COMPACT.len()];
@@ -60,7 +61,7 @@ const INTERLEAVED: [Option<u8>; 4] = [None, Some(40), Some(100), Some(0)];
 
 /// Also as many terms as are added up at a time, and more.
 fn connected_words() -> impl IntoIterator<Item = (usize, usize)> {
-    connected().into_iter().chain([(24, 36), (508, 5), (509, 4), (1100, 8)])
+    connected().into_iter().chain([(24, 36), (508, 5), (509, 4), (512, 9), (513, 8), (1100, 8)])
 }
 
 /// Every size of block and of unit; all blocks, none, and some.
