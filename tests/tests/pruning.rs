@@ -149,7 +149,8 @@ fn the_surgeon_keeps_outputs() {
         let structure = "2x4".parse().expect("a name");
         let stage = Stage { importance, structure, share: Share::Global, ..Stage::ratio(0.6) };
         let pruned = prune(&graph, &[stage], &mut bench, None).expect("prunes").graph;
-        let squares = outputs(&pruned, &data.test).iter().zip(&before).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+        let squares =
+            outputs(&pruned, &data.test).iter().zip(&before).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
         squares / before.len() as f64
     };
     let (surgeon, taylor, size) = (error(Importance::Obs), error(Importance::Taylor), error(Importance::L2));

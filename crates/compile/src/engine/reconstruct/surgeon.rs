@@ -39,7 +39,9 @@ pub(in crate::engine) fn surgeon(
     let weight = row_weights(graph, &windows, labelled, bench)?;
     for (window, curvatures) in windows.iter().zip(&weight) {
         let maps: Vec<_> = (sites.sites.iter().enumerate())
-            .flat_map(|(at, site)| site.gates.iter().filter(|(id, _)| *id == window.weight).map(move |(_, map)| (at, map)))
+            .flat_map(|(at, site)| {
+                site.gates.iter().filter(|(id, _)| *id == window.weight).map(move |(_, map)| (at, map))
+            })
             .collect();
         if maps.is_empty() {
             continue;
