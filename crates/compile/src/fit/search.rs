@@ -12,8 +12,21 @@ use super::{
 };
 use crate::CompileError;
 use niwaki_graph::Graph;
-use niwaki_prune::{BlockShape, Limits};
+use niwaki_prune::{Allocation, BlockShape, Evidence, Importance, Limits, Structure, sites};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What decides how much leaves where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    /// What it was measured to cost, for what it takes off.
+    #[default]
+    Loss,
+    /// Channels by magnitude, the same share of every group.
+    Uniform,
+    /// Channels by magnitude, those of the whole network together.
+    GlobalMagnitude,
+}
 
 /// What a network may take; what is absent does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -153,6 +166,33 @@ impl Search<'_> {
             candidates.retain(|candidate| candidate.step.is_open(&now.shape));
         }
         if budget.met(&now.estimate) { self.given_back(now, budget) } else { Ok(now) }
+    }
+
+    /// The least that has to leave for a budget where channels leave by magnitude and nothing is weighed against what it
+    /// takes off: what the search is compared with. Its losses have to be [`Losses::magnitudes`].
+    pub fn by_magnitude(&self, budget: &Budget, global: bool) -> Result<Found, CompileError> {
+        /// How often the share is halved.
+        const HALVINGS: usize = 12;
+        let found = sites(self.graph, Structure::Channels)?;
+        let scores = Importance::L1.scores(self.graph, &found, Evidence::None, 0)?;
+        let look = |ratio: f64| {
+            let allocation = if global { Allocation::Global { ratio } } else { Allocation::Uniform { ratio } };
+            let decision = allocation.decide_sites(&found, &scores, self.grid.limits, &BTreeMap::new())?;
+            let keep = decision.groups.iter().filter(|removal| !removal.remove.is_empty());
+            let keep = keep.map(|removal| (removal.group.clone(), removal.units - removal.remove.len())).collect();
+            self.look(&Shape { keep, ..Shape::default() })
+        };
+        let (mut enough, mut little) = (0.99, 0.0);
+        let mut best = look(enough)?;
+        for _ in 0..HALVINGS {
+            let ratio = (enough + little) / 2.0;
+            let found = look(ratio)?;
+            match budget.met(&found.estimate) {
+                true => (enough, best) = (ratio, found),
+                false => little = ratio,
+            }
+        }
+        Ok(best)
     }
 
     /// Makes the cheapest move that gains anything.
