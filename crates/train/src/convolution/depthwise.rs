@@ -5,10 +5,8 @@
 //! are of no use and left out; strides compute every position and keep some.
 
 use super::Geometry;
+use super::products::LANES;
 use macerator::Simd;
-
-/// Elements taken at once; planes are rounded up to it.
-const LANES: usize = 16;
 
 /// A channel's planes. `margin` is the largest offset of a filter's element.
 struct Planes {

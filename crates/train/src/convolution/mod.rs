@@ -2,13 +2,14 @@
 //!
 //! Fine-tuning is most of what a user waits for. Burn computes the gradients of a convolution as other convolutions
 //! (transposed; batch and channels swapped; one per group), which on a CPU costs several times the forward pass. Here
-//! both directions are matrix products over unfolded windows, and depthwise layers sums of shifted planes. Any other
+//! both directions are matrix products over rows that overlap (`rows.rs`), and depthwise layers sums of shifted planes. Any other
 //! device, and grouped convolutions that are not depthwise, keep Burn's.
 //!
 //! Sums are taken in one order whatever the number of threads: the same seed gives the same weights.
 
 mod depthwise;
-mod windows;
+mod products;
+mod rows;
 
 use burn::backend::autodiff::{
     NodeId,
@@ -19,10 +20,9 @@ use burn::backend::autodiff::{
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
+use products::LANES;
 use rayon::prelude::*;
-
-/// Images whose gradients one task sums up: the same on every machine, so that sums have one order.
-const IMAGES_PER_TASK: usize = 4;
+use rows::IMAGES;
 
 /// A convolution over images of `height` x `width`: what the loops go by.
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +101,17 @@ impl Windows for Flex {
         let (x, weight, bias) = (elements(&x), elements(&weight), elements(&bias));
         let images = x.len() / geometry.input_len();
         let mut output = vec![0.0; images * geometry.output_len()];
-        let one = if geometry.depthwise { depthwise::forward } else { windows::forward };
         output
-            .par_chunks_mut(geometry.output_len())
-            .zip(x.par_chunks(geometry.input_len()))
-            .for_each_init(Vec::new, |scratch, (output, x)| one(&geometry, x, weight, bias, output, scratch));
+            .par_chunks_mut(IMAGES * geometry.output_len())
+            .zip(x.par_chunks(IMAGES * geometry.input_len()))
+            .for_each_init(Vec::new, |scratch, (output, x)| {
+                if !geometry.depthwise {
+                    return rows::forward(&geometry, x, weight, bias, output, scratch);
+                }
+                for (output, x) in output.chunks_mut(geometry.output_len()).zip(x.chunks(geometry.input_len())) {
+                    depthwise::forward(&geometry, x, weight, bias, output, scratch);
+                }
+            });
         let [height, width] = geometry.output;
         tensor(output, [images, geometry.filters, height, width])
     }
@@ -172,24 +178,29 @@ struct Operands {
 }
 
 fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], above: &[f32], of_x: bool, of_weight: bool) -> Operands {
-    let one = if geometry.depthwise { depthwise::backward } else { windows::backward };
     let (input, output) = (geometry.input_len(), geometry.output_len());
     let mut x_gradient = vec![0.0; x.len()];
     let parts: Vec<[Vec<f32>; 2]> = x_gradient
-        .par_chunks_mut(IMAGES_PER_TASK * input)
-        .zip(x.par_chunks(IMAGES_PER_TASK * input))
-        .zip(above.par_chunks(IMAGES_PER_TASK * output))
-        .map(|((x_gradients, xs), aboves)| {
+        .par_chunks_mut(IMAGES * input)
+        .zip(x.par_chunks(IMAGES * input))
+        .zip(above.par_chunks(IMAGES * output))
+        .map_init(Vec::new, |scratch, ((x_gradients, xs), aboves)| {
             let mut weight_gradient = vec![0.0; if of_weight { weight.len() } else { 0 }];
             let mut bias_gradient = vec![0.0; geometry.filters];
-            let mut scratch = Vec::new();
+            for above in aboves.chunks(output) {
+                for (sum, plane) in bias_gradient.iter_mut().zip(above.chunks(geometry.plane())) {
+                    *sum += total(plane);
+                }
+            }
+            if !geometry.depthwise {
+                let x_gradients = of_x.then_some(x_gradients);
+                rows::backward(geometry, xs, weight, aboves, x_gradients, &mut weight_gradient, scratch);
+                return [weight_gradient, bias_gradient];
+            }
             let images = x_gradients.chunks_mut(input).zip(xs.chunks(input)).zip(aboves.chunks(output));
             for ((x_gradient, x), above) in images {
-                for (sum, plane) in bias_gradient.iter_mut().zip(above.chunks(geometry.plane())) {
-                    *sum += plane.iter().sum::<f32>();
-                }
                 let x_gradient = of_x.then_some(x_gradient);
-                one(geometry, x, weight, above, x_gradient, &mut weight_gradient, &mut scratch);
+                depthwise::backward(geometry, x, weight, above, x_gradient, &mut weight_gradient, scratch);
             }
             [weight_gradient, bias_gradient]
         })
@@ -202,6 +213,16 @@ fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], above: &[f32], of_x:
     };
     let [weight, bias] = parts.into_iter().reduce(sum).unwrap_or_default();
     Operands { x: x_gradient, weight, bias }
+}
+
+/// The sum of a plane, in lanes: one after the other, additions would wait for each other.
+fn total(plane: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (chunks, rest) = plane.as_chunks::<LANES>();
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x);
+    }
+    sums.iter().chain(rest).sum()
 }
 
 impl Geometry {
