@@ -95,6 +95,19 @@ struct Layer {
     curves: [Curve; 3],
 }
 
+impl Layer {
+    /// What it costs to leave out so many sixteenths in blocks of 2x4.
+    fn measure(&mut self, sixteenths: usize, cost: f64) {
+        let gone = |curve: &Curve| (curve.sums.len() - 1) * sixteenths / PARTS;
+        let sum = |curve: &Curve| curve.sums[gone(curve)];
+        let measured = sum(&self.curves[index(BlockShape::TwoByFour)]);
+        for curve in &mut self.curves {
+            let ratio = if measured > 0.0 { sum(curve) / measured } else { 1.0 };
+            curve.measure(gone(curve), cost * ratio);
+        }
+    }
+}
+
 /// What everything that can leave costs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Losses {
@@ -142,17 +155,19 @@ impl Losses {
     pub fn of_blocks(graph: &Graph, bench: &Bench<'_>, masked: &BTreeSet<String>) -> Result<Self, CompileError> {
         let gauge = Gauge::new(graph, bench, masked)?;
         let mut losses = Self::curvature_of_blocks(graph, bench)?;
-        for shape in [BlockShape::OneByFour, BlockShape::TwoByFour, BlockShape::FourByFour] {
-            for site in sites(graph, Structure::Blocks(shape))?.sites {
-                let Some(units) = losses.blocks_of(&site.name, shape).filter(|units| units.len() == site.units) else {
-                    continue;
-                };
-                for gone in LEFT_OUT {
-                    let gone = (site.units * gone / PARTS).min(site.units - 1);
-                    let cost = gauge.cost(Structure::Blocks(shape), removal(&site, least(&units, gone)))?;
-                    let layer = losses.layers.get_mut(&site.name).expect("it has blocks");
-                    layer.curves[index(shape)].measure(gone, cost);
-                }
+        // Of the shape in the middle: how far others are from it, curvature says well enough.
+        let shape = BlockShape::TwoByFour;
+        for site in sites(graph, Structure::Blocks(shape))?.sites {
+            let Some(units) = losses.blocks_of(&site.name, shape).filter(|units| units.len() == site.units) else {
+                continue;
+            };
+            let costs = LEFT_OUT.map(|sixteenths| {
+                let gone = (site.units * sixteenths / PARTS).min(site.units - 1);
+                gauge.cost(Structure::Blocks(shape), removal(&site, least(&units, gone)))
+            });
+            let layer = losses.layers.get_mut(&site.name).expect("it has blocks");
+            for (sixteenths, cost) in LEFT_OUT.into_iter().zip(costs) {
+                layer.measure(sixteenths, cost?);
             }
         }
         Ok(losses)
