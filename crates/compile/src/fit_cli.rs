@@ -3,7 +3,7 @@
 use crate::{
     CompileError, Project,
     cli::{Common, context},
-    fit::{self, Budget, Cutting, Target, Unit},
+    fit::{self, Budget, By, Cutting, Target, Unit},
 };
 use burn::module::Module;
 use clap::{Args, Subcommand};
@@ -73,6 +73,9 @@ pub(crate) struct CutArgs {
     /// Leave out blocks of weights, too.
     #[arg(long)]
     blocks: bool,
+    /// What decides how much leaves where.
+    #[arg(long, default_value = "loss")]
+    by: By,
 }
 
 impl FitStep {
@@ -81,11 +84,11 @@ impl FitStep {
         let answer = match self {
             Self::Start { common, to } => fit::start(project, &mut context(project, common)?, &to)?,
             Self::Cut(args) => {
-                let CutArgs { common, from, to, core, kernels, cycles, cost, blob, arena, blocks } = *args;
+                let CutArgs { common, from, to, core, kernels, cycles, cost, blob, arena, blocks, by } = *args;
                 let unit = if cycles { Unit::Cycles } else { Unit::Instructions };
                 let target = Target::new(&core, &kernels, unit)?;
                 let budget = Budget { cost, blob_bytes: blob, arena_bytes: arena };
-                let wanted = Cutting { from: &from, to: &to, target, budget, blocks };
+                let wanted = Cutting { from: &from, to: &to, target, budget, blocks, by };
                 fit::cut(project, &mut context(project, common)?, &wanted)?
             }
             Self::Train { common, start, to, epochs, last } => {

@@ -5,7 +5,7 @@ use crate::{
     commands::BoardArgs,
     fit::{
         budget::{Budget, BudgetArgs, Limit, quality},
-        node::Fit,
+        node::{By, Fit},
         page::Sweep,
         point::{self, Point},
         report::{End, Outcome},
@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// Epochs after each step but the last, instead of the recipe's
     #[arg(long, value_name = "N")]
     step_epochs: Option<u32>,
+    /// What decides how much leaves where; all but the first are for comparison
+    #[arg(long, value_enum, default_value_t)]
+    by: By,
     /// The point's name [default: the board's]; those of a sweep have numbers behind it
     #[arg(long)]
     name: Option<String>,
@@ -88,7 +91,7 @@ pub(crate) fn run(work: &Workplace, args: &Args) -> anyhow::Result<()> {
     }
     let trial = Trial { work, board: &board, samples: Some(1), log: None, fault: None };
     let (steps, epochs) = args.model.without_epochs();
-    let fit = Fit::begin(trial, &model, steps, budget.unit)?;
+    let fit = Fit::begin(trial, &model, steps, budget.unit, args.by)?;
     let epochs =
         Epochs { step: args.step_epochs.unwrap_or(fit.start.step_epochs), last: epochs.unwrap_or(fit.start.epochs) };
     let unpruned = fit.start.unpruned.int8_quality;

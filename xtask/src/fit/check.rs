@@ -19,8 +19,8 @@ const MODEL: &str = "digits";
 const M4: &str = "mps2-an386";
 const M0: &str = "microbit";
 
-/// Half of what the unpruned network takes, on either core.
-const HALF: [(&str, u64); 2] = [(M4, 162_000), (M0, 471_000)];
+/// 65 % of what the unpruned network takes, on either core: what a layer saves differs.
+const BUDGETS: [(&str, u64); 2] = [(M4, 213_000), (M0, 615_000)];
 
 fn command(work: &Workplace, board: &str, name: &str, more: &[&str]) -> Command {
     let mut command = cargo(&work.root);
@@ -69,9 +69,9 @@ fn blob(work: &Workplace, name: &str) -> anyhow::Result<Vec<u8>> {
 /// Two budgets of work on two cores, whose costs differ, so that other things leave.
 pub(crate) fn cores(work: &Workplace) -> anyhow::Result<()> {
     let mut shapes = Vec::new();
-    for (board, half) in HALF {
+    for (board, budget) in BUDGETS {
         let outcome =
-            run(work, board, &format!("half-{board}"), &["--floor", "95%", "--instructions", &half.to_string()])?;
+            run(work, board, &format!("less-{board}"), &["--floor", "95%", "--instructions", &budget.to_string()])?;
         met(&outcome)?;
         let shape = outcome.layers.iter().map(|line| (line.name.clone(), line.after, line.blocks.clone()));
         shapes.push(shape.collect::<Vec<_>>());
@@ -97,7 +97,7 @@ pub(crate) fn ends(work: &Workplace) -> anyhow::Result<()> {
 /// A run that is killed after its first step, and goes on, ends as one that was not.
 pub(crate) fn resumed(work: &Workplace) -> anyhow::Result<()> {
     let nodes = work.results(MODEL).join("fit").join(M4);
-    let options = ["--floor", "90%", "--instructions", "140000"];
+    let options = ["--floor", "90%", "--instructions", "110000"];
     let forget = || match fs::remove_dir_all(&nodes) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -75,12 +75,36 @@ pub(crate) struct Beyond {
     pub(crate) taken: Option<Taken>,
 }
 
+/// What decides how much leaves where: the search, or what it is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum By {
+    /// What it was measured to cost, for what it takes off
+    #[default]
+    Loss,
+    /// Channels of least magnitude, the same share everywhere
+    Uniform,
+    /// Channels of least magnitude in the whole network
+    GlobalMagnitude,
+}
+
+impl std::fmt::Display for By {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Loss => "loss",
+            Self::Uniform => "uniform",
+            Self::GlobalMagnitude => "global-magnitude",
+        })
+    }
+}
+
 /// A search for one model on one board.
 pub(crate) struct Fit<'a> {
     pub(crate) trial: Trial<'a>,
     pub(crate) model: &'a Model,
     pub(crate) args: ModelArgs,
     pub(crate) unit: Unit,
+    pub(crate) by: By,
     pub(crate) start: Start,
     /// An input to count with.
     pub(crate) input: Vec<i8>,
@@ -133,7 +157,13 @@ fn step<T: DeserializeOwned>(
 
 impl<'a> Fit<'a> {
     /// Packs the trained network and measures it.
-    pub(crate) fn begin(trial: Trial<'a>, model: &'a Model, args: ModelArgs, unit: Unit) -> anyhow::Result<Self> {
+    pub(crate) fn begin(
+        trial: Trial<'a>,
+        model: &'a Model,
+        args: ModelArgs,
+        unit: Unit,
+        by: By,
+    ) -> anyhow::Result<Self> {
         let folder = start_folder(&trial, model);
         let to = [("to", folder.display().to_string())];
         let start: Start = step(&trial, model, &args, "start", &to, &[])?;
@@ -141,7 +171,7 @@ impl<'a> Fit<'a> {
         ensure!(!set.is_empty(), "{} has no test samples to run on a board", model.name);
         let input = set.sample(0).0.to_vec();
         let unpruned = measure::candidate(&trial, &model.name, &folder.join(&start.unpruned.blob), &input, unit)?;
-        let mut fit = Self { trial, model, args, unit, start, input, unpruned, work: 0.0 };
+        let mut fit = Self { trial, model, args, unit, by, start, input, unpruned, work: 0.0 };
         fit.work = match fit.unpruned.taken {
             Some(taken) => taken.work as f64,
             None => {
@@ -168,7 +198,7 @@ impl<'a> Fit<'a> {
     fn id(&self, from: Option<&Node>, goal: &Goal) -> anyhow::Result<String> {
         let board = &self.trial.board.spec;
         let parent = from.map_or(self.start.key.as_str(), |node| node.id.as_str());
-        let words = (parent, &board.name, &board.core, board.kernels.to_string(), self.unit, goal);
+        let words = (parent, &board.name, &board.core, board.kernels.to_string(), self.unit, self.by, goal);
         let digest = Sha256::digest(serde_json::to_vec(&words)?);
         Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
@@ -291,6 +321,7 @@ impl<'a> Fit<'a> {
             ("to", to.display().to_string()),
             ("core", board.core.clone()),
             ("kernels", board.kernels.to_string()),
+            ("by", self.by.to_string()),
         ];
         more.extend(goal.work.map(|work| ("cost", (work as f64 * correction).to_string())));
         let bytes =

@@ -7,7 +7,7 @@ use super::{
 use crate::output::{note, thousands};
 
 /// A step of the trunk leaves this part of what there was.
-const STEP: f64 = 0.75;
+const STEP: f64 = 0.6;
 /// The trunk ends this far above a budget: the last cut may leave out blocks, which are worth nothing to what is cut
 /// again.
 const ABOVE: f64 = 1.6;

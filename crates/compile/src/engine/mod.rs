@@ -36,6 +36,7 @@ pub use explain::{LayerError, explain};
 pub use freed::{FreedInstructions, freed_instructions};
 pub use qat::{Trained, fake_quantisation, train_quantised};
 pub use reconstruct::reconstruct;
+pub(crate) use reconstruct::reconstruct_near;
 pub use resume::Keep;
 pub use run::{Pruned, Step, prune};
 pub use score::{SavedScores, SiteScores, gates, score};

@@ -28,14 +28,44 @@ const BATCH: usize = 64;
 ///
 /// `after` is `before` without what the decision removes.
 pub fn reconstruct(
+    graphs: (&Graph, &Graph),
+    removed: (Structure, &Decision),
+    masked: &BTreeSet<String>,
+    samples: &Samples,
+    device: &Device,
+) -> Result<Graph, CompileError> {
+    fitted(graphs, removed, masked, samples, device, &|_| true)
+}
+
+/// Like [`reconstruct`], but only layers that lost inputs or weights: a fraction of the work, and most of the gain where
+/// little was removed.
+pub(crate) fn reconstruct_near(
+    (before, after): (&Graph, &Graph),
+    removed: (Structure, &Decision),
+    masked: &BTreeSet<String>,
+    samples: &Samples,
+    device: &Device,
+) -> Result<Graph, CompileError> {
+    fitted((before, after), removed, masked, samples, device, &|window| {
+        let old = before.nodes.iter().find(|node| node.name == window.name);
+        old.and_then(|node| Window::of(before, node)).is_some_and(|old| {
+            let [was, is] = [before.param(old.weight), after.param(window.weight)];
+            old.terms != window.terms || was.shape == is.shape && was.data != is.data
+        })
+    })
+}
+
+fn fitted(
     (before, after): (&Graph, &Graph),
     (structure, decision): (Structure, &Decision),
     masked: &BTreeSet<String>,
     samples: &Samples,
     device: &Device,
+    wanted: &dyn Fn(&Window) -> bool,
 ) -> Result<Graph, CompileError> {
     let kept = kept_outputs(before, structure, decision)?;
-    let windows: Vec<Window> = after.nodes.iter().filter_map(|node| Window::of(after, node)).collect();
+    let all = after.nodes.iter().filter_map(|node| Window::of(after, node));
+    let windows: Vec<Window> = all.filter(|window| wanted(window)).collect();
     let samples = spread(after, samples);
     // What every layer yielded before, at the places that count.
     let mut goals: Vec<Vec<f32>> = vec![Vec::new(); windows.len()];

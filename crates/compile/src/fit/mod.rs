@@ -11,6 +11,6 @@ mod steps;
 
 pub use estimate::{Estimate, Ranges, Target, Unit, estimate, packed, ranges};
 pub use losses::{Group, Losses};
-pub use search::{Budget, Found, Grid, Search};
+pub use search::{Budget, By, Found, Grid, Search};
 pub use shape::{Blocks, Cut, PARTS, Shape};
 pub use steps::{CUT, Cutting, GRAPH, cut, start, train};

@@ -12,8 +12,24 @@ use super::{
 };
 use crate::CompileError;
 use niwaki_graph::Graph;
-use niwaki_prune::{BlockShape, Limits};
+use niwaki_prune::{Allocation, BlockShape, Evidence, Importance, Limits, Structure, sites};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Sixteenths of a layer's blocks that may leave.
+const AMOUNTS: [usize; 6] = [4, 6, 8, 10, 12, PARTS - 2];
+
+/// What decides how much leaves where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    /// What it was measured to cost, for what it takes off.
+    #[default]
+    Loss,
+    /// Channels by magnitude, the same share of every group.
+    Uniform,
+    /// Channels by magnitude, those of the whole network together.
+    GlobalMagnitude,
+}
 
 /// What a network may take; what is absent does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -155,6 +171,68 @@ impl Search<'_> {
         if budget.met(&now.estimate) { self.given_back(now, budget) } else { Ok(now) }
     }
 
+    /// The least share of channels that has to leave for a budget by magnitude, where nothing is weighed against what it
+    /// takes off: what the search is compared with. Its losses have to be [`Losses::magnitudes`].
+    pub fn by_magnitude(&self, budget: &Budget, global: bool) -> Result<Found, CompileError> {
+        /// How often the share is halved.
+        const HALVINGS: usize = 10;
+        let found = sites(self.graph, Structure::Channels)?;
+        let scores = Importance::L1.scores(self.graph, &found, Evidence::None, 0)?;
+        let look = |ratio: f64| {
+            let allocation = if global { Allocation::Global { ratio } } else { Allocation::Uniform { ratio } };
+            let decision = allocation.decide_sites(&found, &scores, self.grid.limits, &BTreeMap::new())?;
+            let gone = decision.groups.iter().filter(|removal| !removal.remove.is_empty());
+            let keep = gone.map(|removal| (removal.group.clone(), removal.units - removal.remove.len())).collect();
+            self.look(&Shape { keep, ..Shape::default() })
+        };
+        let (mut enough, mut little) = (0.99, 0.0);
+        let mut best = look(enough)?;
+        for _ in 0..HALVINGS {
+            let ratio = (enough + little) / 2.0;
+            let found = look(ratio)?;
+            match budget.met(&found.estimate) {
+                true => (enough, best) = (ratio, found),
+                false => little = ratio,
+            }
+        }
+        if global { Ok(best) } else { self.levelled(best, budget) }
+    }
+
+    /// Widens the groups that kept the least share of themselves, while the budget is met: many round to the next tile
+    /// at the same share.
+    fn levelled(&self, found: Found, budget: &Budget) -> Result<Found, CompileError> {
+        let mut now = found;
+        loop {
+            let share = |(name, keep): (&String, &usize)| *keep as f64 / self.losses.groups[name].units.len() as f64;
+            let mut groups: Vec<(f64, String)> =
+                now.shape.keep.iter().map(|kept| (share(kept), kept.0.clone())).collect();
+            groups.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let mut better = None;
+            for (_, group) in groups {
+                let found = self.look(&self.wider(&now.shape, &group))?;
+                if budget.met(&found.estimate) {
+                    better = Some(found);
+                    break;
+                }
+            }
+            now = match better {
+                Some(better) => better,
+                None => return Ok(now),
+            };
+        }
+    }
+
+    /// A shape with a group a tile wider.
+    fn wider(&self, shape: &Shape, group: &String) -> Shape {
+        let mut next = shape.clone();
+        let wider = self.widths(group).into_iter().find(|width| shape.keep.get(group).is_some_and(|keep| width > keep));
+        match wider {
+            Some(wider) => next.keep.extend([(group.clone(), wider)]),
+            None => next.keep.retain(|name, _| name != group),
+        }
+        next
+    }
+
     /// Makes the cheapest move that gains anything.
     fn best(
         &self,
@@ -180,29 +258,44 @@ impl Search<'_> {
         }
     }
 
-    /// Undoes, dearest first, what the budget does not need: the last move of a search often goes too far.
+    /// Undoes what the budget does not need, again and again what costs most: the last move of a search often goes too
+    /// far, and earlier ones were made before it.
     fn given_back(&self, found: Found, budget: &Budget) -> Result<Found, CompileError> {
         let mut now = found;
-        let mut names: Vec<(String, f64)> = now
-            .shape
-            .keep
-            .iter()
-            .filter_map(|(name, keep)| {
-                let group = self.losses.groups.get(name)?;
-                let gone = group.units.len() - keep;
-                Some((name.clone(), group.lost(gone) - group.lost(gone.saturating_sub(self.grid.limits.tile))))
-            })
-            .collect();
-        names.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        for (name, _) in names {
-            let Some(keep) = now.shape.keep.get(&name).copied() else { continue };
-            let Some(wider) = self.widths(&name).into_iter().filter(|width| *width > keep).min() else { continue };
-            let found = self.look(&Move::Width(name, wider).on(&now.shape))?;
-            if budget.met(&found.estimate) && found.loss <= now.loss {
-                now = found;
+        loop {
+            let mut best: Option<Found> = None;
+            for shape in self.undone(&now.shape) {
+                let found = self.look(&shape)?;
+                let least = best.as_ref().map_or(now.loss, |best| best.loss);
+                if budget.met(&found.estimate) && (found.loss < least || best.is_none() && found.loss <= least) {
+                    best = Some(found);
+                }
+            }
+            now = match best {
+                Some(better) => better,
+                None => return Ok(now),
+            };
+        }
+    }
+
+    /// Shapes with one thing less gone: a group a tile wider, a branch there, a layer with all or more of its blocks.
+    fn undone(&self, shape: &Shape) -> Vec<Shape> {
+        let mut all: Vec<Shape> = shape.keep.keys().map(|group| self.wider(shape, group)).collect();
+        let mut with = |undo: &dyn Fn(&mut Shape)| {
+            let mut next = shape.clone();
+            undo(&mut next);
+            all.push(next);
+        };
+        for branch in &shape.dropped {
+            with(&|next| next.dropped.retain(|name| name != branch));
+        }
+        for (layer, blocks) in &shape.blocks {
+            with(&|next| next.blocks.retain(|name, _| name != layer));
+            if let Some(gone) = AMOUNTS.into_iter().rev().find(|gone| *gone < blocks.gone) {
+                with(&|next| next.blocks.extend([(layer.clone(), Blocks { gone, ..*blocks })]));
             }
         }
-        Ok(now)
+        all
     }
 
     /// Widths that a group may have, all but its own.
@@ -227,8 +320,7 @@ impl Search<'_> {
         moves.extend(self.losses.branches.keys().map(|branch| Move::Drop(branch.clone())));
         for layer in self.losses.blocked_layers().filter(|_| self.grid.blocks) {
             for shape in [BlockShape::OneByFour, BlockShape::TwoByFour, BlockShape::FourByFour] {
-                let amounts = [4, 6, 8, 10, 12, PARTS - 2];
-                moves.extend(amounts.map(|gone| Move::Blocks(layer.clone(), Blocks { shape, gone })));
+                moves.extend(AMOUNTS.map(|gone| Move::Blocks(layer.clone(), Blocks { shape, gone })));
             }
         }
         moves

@@ -1,6 +1,6 @@
 //! What is left of a network: the width of every group, the branches that are gone, the blocks of every layer.
 
-use super::losses::Losses;
+use super::losses::{Losses, least};
 use crate::CompileError;
 use niwaki_graph::{Graph, Op};
 use niwaki_prune::{BlockShape, Decision, Evidence, Importance, Removal, Structure, remove, sites, zeroed_params};
@@ -110,20 +110,19 @@ impl Shape {
         Ok(Cut { graph, masked })
     }
 
-    /// The loss that is to be expected, before training on. Curvature sees what is near; that what little is left cannot
-    /// stand in for much that is gone, it does not see, so losses count for more the less of a layer is left.
+    /// The loss that is to be expected, before training on: the sum of what each part was measured to cost alone.
     pub fn loss(&self, smaller: &Graph, losses: &Losses) -> f64 {
-        let channels = self.keep.iter().map(|(name, keep)| {
-            losses.groups.get(name).map_or(0.0, |group| {
-                let all = group.units.len();
-                group.lost(all - keep) * all as f64 / (*keep).max(1) as f64
-            })
-        });
+        let left = |name: &str| smaller.nodes.iter().any(|node| node.name == name);
+        // What was inside a branch that is gone costs nothing more.
+        let channels = self
+            .keep
+            .iter()
+            .filter(|(name, _)| name.split('+').any(|node| left(node.split('#').next().unwrap_or(node))))
+            .map(|(name, keep)| losses.groups.get(name).map_or(0.0, |group| group.lost(group.units.len() - keep)));
         let branches = self.dropped.iter().map(|name| losses.branches.get(name).copied().unwrap_or(0.0));
-        let blocks = self.blocks.iter().map(|(name, blocks)| {
-            // Channels that left took their blocks with them.
+        let blocks = self.blocks.iter().filter(|(name, _)| left(name)).map(|(name, blocks)| {
             let part = weights(smaller, name) as f64 / losses.weights.get(name).copied().unwrap_or(1).max(1) as f64;
-            part * losses.lost_blocks(name, *blocks) * PARTS as f64 / (PARTS - blocks.gone).max(1) as f64
+            losses.lost_blocks(name, *blocks, part)
         });
         channels.chain(branches).chain(blocks).sum()
     }
@@ -143,13 +142,4 @@ pub(super) fn rows(graph: &Graph, layer: &str) -> Option<usize> {
         Op::Linear(linear) => graph.param(linear.weight).shape.get(1).copied(),
         _ => None,
     }
-}
-
-/// The `count` units with the least score, ascending by index; of equal ones the later.
-fn least(scores: &[f64], count: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a)));
-    order.truncate(count);
-    order.sort_unstable();
-    order
 }

@@ -3,7 +3,7 @@
 use super::{
     estimate::{Target, packed, ranges},
     losses::Losses,
-    search::{Budget, Grid, Search},
+    search::{Budget, By, Grid, Search},
     shape::Shape,
 };
 use crate::{
@@ -24,6 +24,9 @@ pub const GRAPH: &str = "graph.safetensors";
 pub const CUT: &str = "cut.safetensors";
 /// File name of the network as it was before anything left.
 const UNPRUNED: &str = "unpruned.safetensors";
+/// What its channels and branches, and what its blocks were measured to cost, once a cut asked for it.
+const CHANNELS: &str = "channels.json";
+const BLOCKS: &str = "blocks.json";
 /// What belongs to a network, beside it.
 const NOTES: &str = "notes.json";
 
@@ -102,6 +105,8 @@ pub struct Cutting<'a> {
     pub budget: Budget,
     /// Whether blocks may leave, too, or whole channels and branches alone.
     pub blocks: bool,
+    /// What decides how much leaves where.
+    pub by: By,
 }
 
 /// Cuts a network so that it is predicted to be within a budget, and packs it so that it can be measured.
@@ -111,7 +116,8 @@ pub fn cut<M: Module>(
     wanted: &Cutting<'_>,
 ) -> Result<serde_json::Value, CompileError> {
     let data = (project.data)().map_err(CompileError::Data)?;
-    let graph = Graph::load(&wanted.from.join(GRAPH))?;
+    // Dead channels would leave losslessly, but come alive in training: they leave for good.
+    let graph = lossless(&Graph::load(&wanted.from.join(GRAPH))?)?.0;
     let before = notes(wanted.from)?;
     let recipe = context.recipe.clone();
     let limits = Limits { tile: recipe.prune.tile, min_width: recipe.prune.minimum };
@@ -120,11 +126,23 @@ pub fn cut<M: Module>(
         let (_, mut bench) = street::bench(project, context, &data, &graph)?;
         // Samples without labels get the network's own.
         bench.teacher = Some(graph.clone());
-        let losses = Losses::of(&graph, &bench)?;
+        let losses = match wanted.by {
+            By::Loss => {
+                let channels = || Losses::of_channels(&graph, &bench, &before.masked, limits);
+                let losses = measured(&wanted.from.join(CHANNELS), channels)?;
+                let blocks = || Losses::of_blocks(&graph, &bench, &before.masked);
+                if wanted.blocks { losses.with_blocks(measured(&wanted.from.join(BLOCKS), blocks)?) } else { losses }
+            }
+            By::Uniform | By::GlobalMagnitude => Losses::magnitudes(&graph)?,
+        };
         let grid = Grid { limits, blocks: wanted.blocks };
         let search = Search { graph: &graph, losses: &losses, ranges: &ranges, target: &wanted.target, grid };
         let start = search.look(&Shape::default())?;
-        let found = search.within(&wanted.budget)?;
+        let found = match wanted.by {
+            By::Loss => search.within(&wanted.budget)?,
+            By::Uniform => search.by_magnitude(&wanted.budget, false)?,
+            By::GlobalMagnitude => search.by_magnitude(&wanted.budget, true)?,
+        };
         let fitted =
             |before: &Graph, after: Graph, removed: (Structure, &Decision), masked: &BTreeSet<String>| match recipe
                 .fine_tune
@@ -137,8 +155,11 @@ pub fn cut<M: Module>(
             fitted(whole, after, (structure, decision), &before.masked)
         })?;
         // Which blocks matter in what is left is not what mattered before.
-        let known =
-            if found.shape.blocks.is_empty() { Losses::default() } else { Losses::of_blocks(&smaller, &bench)? };
+        let known = if found.shape.blocks.is_empty() {
+            Losses::default()
+        } else {
+            Losses::curvature_of_blocks(&smaller, &bench)?
+        };
         let mut cut = found.shape.blocked(smaller.clone(), &known)?;
         if !found.shape.blocks.is_empty() {
             let masked: BTreeSet<String> =
@@ -238,8 +259,20 @@ impl<M: Module> Given<'_, M> {
 
 fn write_pack(folder: &Path, variant: &Variant, int8: &Int8) -> Result<(), CompileError> {
     create(folder)?;
+    // Of another network.
+    [CHANNELS, BLOCKS].iter().for_each(|file| drop(std::fs::remove_file(folder.join(file))));
     write_atomically(&folder.join(&variant.blob), &int8.blob)?;
     Ok(int8.eval.save(&folder.join(&variant.eval))?)
+}
+
+/// What was measured before, or is now. Read from the file in either case, so that both are the same.
+fn measured(path: &Path, measure: impl FnOnce() -> Result<Losses, CompileError>) -> Result<Losses, CompileError> {
+    let read = || serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+    if let Some(losses) = read() {
+        return Ok(losses);
+    }
+    save(path, &measure()?)?;
+    read().ok_or_else(|| CompileError::Fit(format!("{} cannot be read again", path.display())))
 }
 
 fn create(folder: &Path) -> Result<(), CompileError> {
