@@ -2,7 +2,7 @@
 
 use super::window::{connected, convolutions, windows};
 use crate::problem::{Form, Geometry, Problem, Variant};
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 /// All blocks, none, and some.
 const FORMS: [Form; 4] = [
@@ -50,7 +50,16 @@ pub(super) fn all(variant: Variant, seed: u64) -> impl Iterator<Item = Problem> 
         let plain = Problem::fully_connected(inputs, outputs, variant, seed);
         COMPACT.into_iter().filter_map(move |kept| plain.clone().packed(Form::Compact { kept }, seed))
     });
-    convolutions.chain(depthwise).chain(connected).chain(words).chain(compact).chain(compact_layers)
+    // Each on the heap: iterators that hold problems are much for the stack of a small core.
+    let parts: [Box<dyn Iterator<Item = Problem>>; 6] = [
+        Box::new(convolutions),
+        Box::new(depthwise),
+        Box::new(connected),
+        Box::new(words),
+        Box::new(compact),
+        Box::new(compact_layers),
+    ];
+    parts.into_iter().flatten()
 }
 
 /// Some weights, all and none.
