@@ -1,6 +1,6 @@
 //! Block weights: bytes as they are, in blocks of some outputs times four terms (SPEC.md, "Block weights").
 
-use crate::{Activation, OpRecord, Shape, Window, check::multiplier};
+use crate::{Activation, OpRecord, Shape, Window, fits::multiplier};
 
 /// Outputs are filled up to a multiple of this many.
 pub const BLOCK_OUTPUTS: usize = 4;

@@ -14,6 +14,7 @@ compile_error!("a .nwk blob is little-endian and is read in place: big-endian ta
 mod block;
 mod check;
 mod compact;
+mod fits;
 mod header;
 mod kind;
 mod manifest;

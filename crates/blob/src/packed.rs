@@ -1,6 +1,6 @@
 //! Checks of packed and sparse weights: after them a kernel can follow a stream without looking where it leads.
 
-use crate::{OpRecord, PackedConv2d, PackedWeights, STREAM_SLACK, check::multiplier};
+use crate::{OpRecord, PackedConv2d, PackedWeights, STREAM_SLACK, fits::multiplier};
 
 /// Most products of one output: what they are multiplied with fits every memory that there is.
 const MAX_TERMS: u64 = 1 << 24;
