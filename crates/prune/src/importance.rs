@@ -1,4 +1,5 @@
-//! Scores of any units by any measure of importance: magnitude, gradient, Taylor, optimal brain surgeon, learned mask, geometric median, random.
+//! Scores of any units by any measure of importance: magnitude, gradient, Taylor, optimal brain surgeon, learned mask,
+//! geometric median, random.
 
 use crate::{
     Groups, Norm, PruneError, Scores, Sites, Structure, groups,
@@ -117,7 +118,8 @@ impl Importance {
             }
             _ => return Err(missing()),
         };
-        // Gates of all sites were learned against one penalty, and rises of the loss are in one unit: they compare as they are.
+        // Gates of all sites were learned against one penalty, and rises of the loss are in one unit: they compare as
+        // they are.
         if !matches!(self, Self::Obs | Self::LearnedL0 | Self::LearnedL1) {
             found.iter_mut().for_each(|site| normalise(site));
         }

@@ -39,6 +39,7 @@ pub use reconstruct::reconstruct;
 pub(crate) use reconstruct::reconstruct_near;
 pub use resume::Keep;
 pub use run::{Pruned, Step, prune};
+pub(crate) use score::curvatures;
 pub use score::{SavedScores, SiteScores, gates, score};
 pub use sensitivity::sensitivity;
 pub use stage::{Amount, Pace, Share, Stage};

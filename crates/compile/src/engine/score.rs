@@ -4,7 +4,7 @@ use super::bench::Bench;
 use crate::CompileError;
 use niwaki_graph::Graph;
 use niwaki_prune::{Evidence, Importance, NO_UNIT, Needs, Scores, Sites, Structure};
-use niwaki_train::{Gates, Loss, Penalty, TrainConfig, TrainingData, UNGATED};
+use niwaki_train::{Gates, Loss, Penalty, Samples, TrainConfig, TrainingData, UNGATED};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -92,6 +92,20 @@ pub fn gates(sites: &Sites) -> Gates {
         gates.count += site.units;
     }
     gates
+}
+
+/// What closing each gate changes in the loss, by [`niwaki_train::gate_curvatures`].
+pub(crate) fn curvatures(
+    graph: &Graph,
+    gates: &Gates,
+    labelled: &Samples,
+    bench: &Bench<'_>,
+) -> Result<Vec<f64>, CompileError> {
+    /// Few, so that what differs between samples does not cancel out.
+    const BATCH: usize = 8;
+    let some = labelled.slice(0..SAMPLES.min(labelled.len()));
+    let found = niwaki_train::gate_curvatures(graph, gates, &some, bench.task.loss, BATCH, bench.device)?;
+    Ok(found.into_iter().map(f64::from).collect())
 }
 
 /// Scores every unit of these sites; `density` is the share that is to stay, which learned masks are steered to.

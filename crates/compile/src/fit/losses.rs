@@ -12,14 +12,10 @@ use niwaki_graph::Graph;
 use niwaki_prune::{
     BlockShape, Decision, Evidence, Importance, Limits, Removal, Site, Sites, Structure, remove, sites, zeroed_params,
 };
-use niwaki_train::{GraphModule, Loss, Samples, gate_curvatures, predict};
+use niwaki_train::{GraphModule, Loss, Samples, predict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Samples that gradients are taken of, at most.
-const SAMPLES: usize = 1024;
-/// Samples per batch of these: few, so that what differs between samples does not cancel out.
-const GRADIENT_BATCH: usize = 8;
 /// Samples that outputs are compared on, at most, and as many others that what is left is fitted on.
 const COMPARED: usize = 256;
 /// Parts of a group that are cut off, beside the most that may be.
@@ -333,10 +329,7 @@ fn curvatures(graph: &Graph, found: &Sites, bench: &Bench<'_>) -> Result<Vec<Vec
     if found.sites.is_empty() {
         return Ok(Vec::new());
     }
-    let samples = bench.labelled()?;
-    let some = samples.slice(0..SAMPLES.min(samples.len()));
-    let all = gate_curvatures(graph, &gates(found), &some, bench.task.loss, GRADIENT_BATCH, bench.device)?;
-    let mut rest = all.into_iter().map(f64::from);
+    let mut rest = engine::curvatures(graph, &gates(found), &bench.labelled()?, bench)?.into_iter();
     Ok(found.sites.iter().map(|site| rest.by_ref().take(site.units).collect()).collect())
 }
 

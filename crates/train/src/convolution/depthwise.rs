@@ -44,7 +44,7 @@ impl Planes {
     }
 }
 
-/// One image: `output` (C, oh, ow) from `x` (C, H, W). `scratch` is kept between images.
+/// `output` (N, C, oh, ow) from `x` (N, C, H, W), the images of a task. `scratch` is kept between tasks.
 pub(super) fn forward(
     geometry: &Geometry,
     x: &[f32],
@@ -55,8 +55,9 @@ pub(super) fn forward(
 ) {
     let planes = Planes::new(geometry);
     let (padded, full) = two(scratch, planes.padded + planes.margin + LANES, planes.full);
-    let channels = x.chunks(plane(geometry.input)).zip(weight.chunks(planes.offsets.len())).zip(bias);
-    for (output, ((x, weight), bias)) in output.chunks_mut(geometry.plane()).zip(channels) {
+    let weights = weight.chunks(planes.offsets.len()).zip(bias).cycle();
+    let channels = x.chunks(plane(geometry.input)).zip(weights);
+    for (output, (x, (weight, bias))) in output.chunks_mut(geometry.plane()).zip(channels) {
         pad(geometry, &planes, x, padded);
         correlate(padded, &planes.offsets, weight, full);
         for (y, row) in output.chunks_mut(geometry.output[1]).enumerate() {
@@ -66,7 +67,7 @@ pub(super) fn forward(
     }
 }
 
-/// One image: adds to `weight_gradient` unless that is empty, and fills `x_gradient`.
+/// Adds to `weight_gradient` unless that is empty, and fills `x_gradient`, for the images of a task.
 pub(super) fn backward(
     geometry: &Geometry,
     x: &[f32],
@@ -81,12 +82,14 @@ pub(super) fn backward(
     // Before and behind the positions: zeros, which offsets reach into.
     let (spread, padded) = two(scratch, planes.margin + planes.padded + LANES, planes.padded + planes.margin + LANES);
     let back: Vec<usize> = planes.offsets.iter().map(|offset| planes.margin - offset).collect();
-    for (channel, above) in above.chunks(geometry.plane()).enumerate() {
+    // Every channel of every image.
+    for (at, above) in above.chunks(geometry.plane()).enumerate() {
         for (y, row) in above.chunks(geometry.output[1]).enumerate() {
             let to = &mut spread[planes.margin + planes.position(geometry, y, 0)..];
             to.iter_mut().step_by(geometry.stride[1]).zip(row).for_each(|(to, from)| *to = *from);
         }
-        let image = channel * plane(geometry.input)..(channel + 1) * plane(geometry.input);
+        let (channel, size) = (at % geometry.channels, plane(geometry.input));
+        let image = at * size..(at + 1) * size;
         if !weight_gradient.is_empty() {
             pad(geometry, &planes, &x[image.clone()], padded);
             let sums = &mut weight_gradient[channel * taps..][..taps];

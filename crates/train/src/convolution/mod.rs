@@ -2,8 +2,8 @@
 //!
 //! Fine-tuning is most of what a user waits for. Burn computes the gradients of a convolution as other convolutions
 //! (transposed; batch and channels swapped; one per group), which on a CPU costs several times the forward pass. Here
-//! both directions are matrix products over rows that overlap (`rows.rs`), and depthwise layers sums of shifted planes. Any other
-//! device, and grouped convolutions that are not depthwise, keep Burn's.
+//! both directions are matrix products over rows that overlap (`rows.rs`), and depthwise layers sums of shifted planes.
+//! Any other device, and grouped convolutions that are not depthwise, keep Burn's.
 //!
 //! Sums are taken in one order whatever the number of threads: the same seed gives the same weights.
 
@@ -22,7 +22,9 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension, tensor
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use products::LANES;
 use rayon::prelude::*;
-use rows::IMAGES;
+
+/// Images of one task, whose gradients it sums up: the same on every machine, so that sums have one order.
+const IMAGES: usize = 8;
 
 /// A convolution over images of `height` x `width`: what the loops go by.
 #[derive(Clone, Copy, Debug)]
@@ -101,17 +103,11 @@ impl Windows for Flex {
         let (x, weight, bias) = (elements(&x), elements(&weight), elements(&bias));
         let images = x.len() / geometry.input_len();
         let mut output = vec![0.0; images * geometry.output_len()];
+        let some = if geometry.depthwise { depthwise::forward } else { rows::forward };
         output
             .par_chunks_mut(IMAGES * geometry.output_len())
             .zip(x.par_chunks(IMAGES * geometry.input_len()))
-            .for_each_init(Vec::new, |scratch, (output, x)| {
-                if !geometry.depthwise {
-                    return rows::forward(&geometry, x, weight, bias, output, scratch);
-                }
-                for (output, x) in output.chunks_mut(geometry.output_len()).zip(x.chunks(geometry.input_len())) {
-                    depthwise::forward(&geometry, x, weight, bias, output, scratch);
-                }
-            });
+            .for_each_init(Vec::new, |scratch, (output, x)| some(&geometry, x, weight, bias, output, scratch));
         let [height, width] = geometry.output;
         tensor(output, [images, geometry.filters, height, width])
     }
@@ -178,6 +174,7 @@ struct Operands {
 }
 
 fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], above: &[f32], of_x: bool, of_weight: bool) -> Operands {
+    let some = if geometry.depthwise { depthwise::backward } else { rows::backward };
     let (input, output) = (geometry.input_len(), geometry.output_len());
     let mut x_gradient = vec![0.0; x.len()];
     let parts: Vec<[Vec<f32>; 2]> = x_gradient
@@ -192,16 +189,8 @@ fn backward(geometry: &Geometry, x: &[f32], weight: &[f32], above: &[f32], of_x:
                     *sum += total(plane);
                 }
             }
-            if !geometry.depthwise {
-                let x_gradients = of_x.then_some(x_gradients);
-                rows::backward(geometry, xs, weight, aboves, x_gradients, &mut weight_gradient, scratch);
-                return [weight_gradient, bias_gradient];
-            }
-            let images = x_gradients.chunks_mut(input).zip(xs.chunks(input)).zip(aboves.chunks(output));
-            for ((x_gradient, x), above) in images {
-                let x_gradient = of_x.then_some(x_gradient);
-                depthwise::backward(geometry, x, weight, above, x_gradient, &mut weight_gradient, scratch);
-            }
+            let x_gradients = of_x.then_some(x_gradients);
+            some(geometry, xs, weight, aboves, x_gradients, &mut weight_gradient, scratch);
             [weight_gradient, bias_gradient]
         })
         .collect();

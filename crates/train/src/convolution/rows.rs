@@ -9,10 +9,6 @@
 use super::Geometry;
 use super::products::{LANES, correlate, dots};
 
-/// Images that lie in one row, and whose gradients are summed up by one task: the same on every machine, so that sums
-/// have one order.
-pub(super) const IMAGES: usize = 8;
-
 /// Where things lie in rows.
 struct Layout {
     /// Columns and lines of one phase of an image, padding included.
@@ -76,7 +72,7 @@ impl Layout {
     }
 }
 
-/// `output` (N, O, oh, ow) from `x` (N, C, H, W), for at most [`IMAGES`] images. `scratch` is kept between tasks.
+/// `output` (N, O, oh, ow) from `x` (N, C, H, W), the images of a task. `scratch` is kept between tasks.
 pub(super) fn forward(
     geometry: &Geometry,
     x: &[f32],
@@ -102,7 +98,7 @@ pub(super) fn forward(
     }
 }
 
-/// Adds to `weight_gradient` unless that is empty, and fills `x_gradient`, for at most [`IMAGES`] images.
+/// Adds to `weight_gradient` unless that is empty, and fills `x_gradient`, for the images of a task.
 pub(super) fn backward(
     geometry: &Geometry,
     x: &[f32],

@@ -7,14 +7,17 @@
 //! the loss is its curvature by a gate on the channel, relative to the channel's mean square.
 
 use super::{BATCH, PLACES, solve::Normal, spread, window::Window};
-use crate::{CompileError, engine::Bench};
+use crate::{
+    CompileError,
+    engine::{Bench, curvatures, gates},
+};
 use niwaki_graph::Graph;
 use niwaki_prune::{NO_UNIT, Sites};
-use niwaki_train::{Gates, GraphModule, Samples, UNGATED, gate_curvatures, observe};
+use niwaki_train::{Gates, GraphModule, Samples, UNGATED, observe};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Units leave together before the moments of what has left are dropped.
+/// Terms that have left are dropped from the moments when there are so many: before, they only cost time.
 const RUN: usize = 16;
 
 /// Units of some output channels, which share their products.
@@ -52,6 +55,7 @@ pub(in crate::engine) fn surgeon(
                 window.inputs(shape, data, PLACES, &mut inputs);
             }
         })?;
+        // Of inputs alone: nothing is missing.
         let moments = Normal::of(&inputs, &vec![0.0; inputs.len() / (window.terms + 1)], window.terms + 1, 1);
         for (at, map) in maps {
             let found = leave(graph, window, &moments, curvatures, map);
@@ -258,20 +262,13 @@ fn of_others(
     labelled: &Samples,
     bench: &Bench<'_>,
 ) -> Result<Vec<Vec<f64>>, CompileError> {
-    let mut gates = crate::engine::gates(sites);
+    let mut gates = gates(sites);
     gates.params.retain(|(id, _)| windows.iter().all(|window| window.weight != *id));
     let used = |map: &Vec<u32>| map.iter().any(|gate| *gate != UNGATED);
     let any = !gates.values.is_empty() || gates.params.iter().any(|(_, map)| used(map));
     let all = if any { curvatures(graph, &gates, labelled, bench)? } else { vec![0.0; gates.count] };
     let mut rest = &all[..];
     Ok(sites.sites.iter().map(|site| rest.split_off(..site.units).unwrap_or_default().to_vec()).collect())
-}
-
-fn curvatures(graph: &Graph, gates: &Gates, labelled: &Samples, bench: &Bench<'_>) -> Result<Vec<f64>, CompileError> {
-    /// Few, so that what differs between samples does not cancel out.
-    const BATCH: usize = 8;
-    let found = gate_curvatures(graph, gates, labelled, bench.task.loss, BATCH, bench.device)?;
-    Ok(found.into_iter().map(f64::from).collect())
 }
 
 #[cfg(test)]
