@@ -2,7 +2,7 @@
 
 use crate::{bench::rig::Rig, benched::Bench, board, model::Model, report::Deployment, workplace::Workplace};
 use anyhow::Context;
-use niwaki_pack::artefact::{REPORT, Report, Variant};
+use niwaki_pack::artefact::{Quality, REPORT, Report, Variant};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
@@ -78,6 +78,8 @@ pub(crate) struct Cell {
     pub(crate) left: f64,
     pub(crate) float: f64,
     pub(crate) int8: f64,
+    /// The same of further test samples.
+    pub(crate) more: Vec<Quality>,
 }
 
 /// What a cell belongs to.

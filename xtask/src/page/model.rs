@@ -21,7 +21,7 @@ use crate::{
     workplace::Workplace,
 };
 use maud::{Markup, html};
-use niwaki_pack::artefact::{Report, Variant};
+use niwaki_pack::artefact::{Quality, Report, Variant};
 
 /// Everything about a model.
 pub(crate) fn section(work: &Workplace, results: &Results) -> anyhow::Result<Markup> {
@@ -94,6 +94,11 @@ fn quantities(results: &Results, report: &From<Report>) -> Markup {
     let of = |value: fn(&Variant) -> f64| qualities(variants.map(value));
     table.line(format!("{metric}, float"), of(|variant| variant.float_quality), vec![host.clone()]);
     table.line(format!("{metric}, int8"), of(|variant| variant.int8_quality), vec![host.clone()]);
+    for [before, after] in variants[0].more.iter().zip(&variants[1].more).map(<[_; 2]>::from) {
+        let set = further(before);
+        table.line(format!("{metric}, float, {set}"), qualities([before.float, after.float]), vec![host.clone()]);
+        table.line(format!("{metric}, int8, {set}"), qualities([before.int8, after.int8]), vec![host.clone()]);
+    }
     if let Some(task) = published::task(&results.name) {
         let file = table.sources.mark("", published::QUALITY);
         table.line(format!("{}, asked for at least", task.metric), vec![percent(task.floor)], vec![file]);
@@ -334,17 +339,27 @@ fn quality(results: &Results, report: &Report) -> Markup {
     }
 }
 
+/// The name of further test samples, and how many they are.
+fn further(set: &Quality) -> String {
+    format!("{} ({} samples)", set.name, set.samples)
+}
+
 /// The pruning table, or how to get one.
 fn table(results: &Results) -> Markup {
     let command = format!("cargo xtask prune {} --table", results.argument);
     let Some(cells) = &results.table else {
         return html! { p.missing { "No table of quality against work: " code { (command) } " makes one." } };
     };
-    let mut table = Table::new(&["importance, structures", "MACs asked for", "left", "float", "int8"]);
+    let mut head: Vec<String> =
+        ["importance, structures", "MACs asked for", "left", "float", "int8"].map(String::from).to_vec();
+    let more = cells.value.first().map_or(&[][..], |cell| &cell.more);
+    head.extend(more.iter().flat_map(|set| ["float", "int8"].map(|form| format!("{form}, {}", further(set)))));
+    let mut table = Table::new(&head.iter().map(String::as_str).collect::<Vec<_>>());
     let letter = table.sources.mark(&command, &cells.file);
     for cell in &cells.value {
-        let figures = [cell.wanted, cell.left, cell.float, cell.int8].map(percent).to_vec();
-        table.line(cell.row.name(), figures, vec![letter.clone()]);
+        let figures = [cell.wanted, cell.left, cell.float, cell.int8].into_iter();
+        let figures = figures.chain(cell.more.iter().flat_map(|set| [set.float, set.int8]));
+        table.line(cell.row.name(), figures.map(percent).collect(), vec![letter.clone()]);
     }
     html! { h3 { "Pruning table" } (table.html()) }
 }
