@@ -76,7 +76,7 @@ pub(crate) struct Beyond {
 }
 
 /// What decides how much leaves where: the search, or what it is compared with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum By {
     /// What it was measured to cost, for what it takes off

@@ -3,7 +3,7 @@
 use super::{
     budget::{Budget, Limit, Taken},
     measure::Measured,
-    node::{Beyond, Fit, Node},
+    node::{Beyond, By, Fit, Node},
     point::Point,
 };
 use crate::{
@@ -65,6 +65,8 @@ pub(crate) struct Outcome {
     pub(crate) emulated: bool,
     pub(crate) silicon: Option<bool>,
     pub(crate) metric: String,
+    /// What decided how much leaves where.
+    pub(crate) by: By,
     pub(crate) budget: Budget,
     pub(crate) floor: f64,
     pub(crate) end: End,
@@ -91,6 +93,7 @@ impl Outcome {
             emulated: board.emulated(),
             silicon: board.silicon(),
             metric: fit.start.metric.clone(),
+            by: fit.by,
             budget,
             floor,
             end,
@@ -155,7 +158,8 @@ impl Outcome {
         let (model, board) = (&self.model, &self.board);
         let mut text = format!("{model} on {board}{}: ", standing(self.emulated, self.silicon));
         text += &match (self.end, &self.point) {
-            (End::Fitted, Some(point)) => format!("fitted, {model}@{}\n", point.name),
+            (End::Fitted, Some(point)) if self.by == By::Loss => format!("fitted, {model}@{}\n", point.name),
+            (End::Fitted, Some(point)) => format!("fitted by {}, {model}@{}\n", self.by, point.name),
             (End::AlreadyWithin, _) => "within the budget as it is; nothing was changed\n".into(),
             (_, Some(point)) => format!("no point meets the budget; the closest is {model}@{}\n", point.name),
             _ => "no point meets the budget\n".into(),
